@@ -1,0 +1,1 @@
+"""A batch analytics warehouse: raw product events in; KPIs, forecasts, anomalies and reports out."""

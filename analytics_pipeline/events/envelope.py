@@ -1,0 +1,42 @@
+"""The columns of an event and the reasons why one is refused."""
+
+from typing import Final
+
+FIELDS: Final = (
+    "event_id",
+    "event_name",
+    "occurred_at",
+    "received_at",
+    "user_id",
+    "anonymous_id",
+    "session_id",
+    "entity_type",
+    "entity_id",
+    "country",
+    "region",
+    "city",
+    "device_type",
+    "platform",
+    "app_version",
+    "value",
+    "currency",
+    "properties",
+)
+"""What a mapping can fill, in the order of the parameters of normalise.sql."""
+
+REASONS: Final = {
+    "invalid_json": "the line is not one JSON object",
+    "invalid_utf8": "the line is not UTF-8 text",
+    "invalid_csv": "the line does not have the columns of the header",
+    "nul_in_text": "a text holds the NUL character, which PostgreSQL can't store",
+    "missing_event_name": "no event name",
+    "missing_time": "no time of occurrence",
+    "invalid_time": "the time of occurrence can't be read",
+    "time_without_zone": "the time has no zone, and the mapping states none for this source",
+    "before_start": "the time is before the start of the tracking plan",
+    "in_future": "the time is more than one day after the receipt",
+    "invalid_received_time": "the time of receipt can't be read",
+    "invalid_value": "the value is not a number of at most 14 digits before the point",
+    "invalid_properties": "the properties are not a JSON object",
+}
+"""Reason codes of raw.quarantine and what each says to a person."""

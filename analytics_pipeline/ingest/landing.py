@@ -1,0 +1,33 @@
+"""Which files lie in the landing folder and are not loaded yet. Loading one is in `load`."""
+
+from pathlib import Path
+
+import psycopg
+
+from analytics_pipeline.errors import UsageError
+from analytics_pipeline.events.formats import is_event_file
+from analytics_pipeline.ingest.load import content_sha256
+
+
+def event_files(paths: list[Path]) -> list[Path]:
+    """All event files at and below the paths, in order of name.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found.extend(sorted(p for p in path.rglob("*") if p.is_file() and is_event_file(p)))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UsageError(f"{path} does not exist: give the path of a file or a folder")
+    return found
+
+
+def unseen(connection: psycopg.Connection, files: list[Path], source: str) -> list[Path]:
+    """Those whose content has neither been loaded from this source nor been found to be broken."""
+    query = "select content_sha256 from raw.ingest_batches where source = %s and status in ('loaded', 'failed')"
+    seen = {row[0] for row in connection.execute(query, (source,))}
+    return [path for path in files if content_sha256(path) not in seen]

@@ -1,0 +1,1 @@
+"""Sample events with planted stories, one generator per plan. Loading them is `ingest`'s business."""

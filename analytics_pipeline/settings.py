@@ -1,0 +1,83 @@
+"""Every setting, in one typed model, from the environment and `.env`.
+
+What a product means (events, KPIs, time zone) is not a setting: it is in the tracking plan.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from analytics_pipeline.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """The settings of one home: one product, one plan, one database, one Dagster instance."""
+
+    model_config = SettingsConfigDict(env_prefix="ANALYTICS_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".analytics"), description="Folder for everything that is kept on this machine.")
+    database_url: SecretStr | None = Field(None, description="postgresql:// URL. Unset: the embedded server.")
+    object_store: str = Field("", description="file:///folder or s3://bucket/prefix. Unset: $ANALYTICS_HOME/lake.")
+    s3_endpoint_url: str | None = Field(None, description="For S3 servers other than AWS.")
+    tracking_plan: str = Field("", description="Path or name of the plan. Unset: the published one, or the sample's.")
+    landing: Path | None = Field(None, description="Folder watched for event files. Unset: $ANALYTICS_HOME/landing.")
+    mapping: str = Field("envelope", description="Mapping used for files in the landing folder.")
+    hot_days: int = Field(30, ge=1, le=3650, description="Days of raw events that are kept out of the Parquet tier.")
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return Path(os.path.abspath(value.expanduser()))
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        scheme = urlsplit(value.get_secret_value()).scheme
+        if scheme not in {"postgresql", "postgres"}:
+            raise ValueError(f"scheme {scheme!r} is not PostgreSQL: use postgresql://user:password@host:5432/database")
+        return value
+
+    @cached_property
+    def landing_dir(self) -> Path:
+        """The folder that is watched for event files."""
+        return Path(os.path.abspath(self.landing)) if self.landing else self.home / "landing"
+
+    @cached_property
+    def object_store_url(self) -> str:
+        """Where the Parquet tier is written."""
+        return self.object_store or (self.home / "lake").as_uri()
+
+    @cached_property
+    def dbt_target(self) -> Path:
+        """dbt's target folder: manifest, compiled SQL, docs."""
+        return self.home / "dbt" / "target"
+
+    @cached_property
+    def report_dir(self) -> Path:
+        """The report site."""
+        return self.home / "reports"
+
+    @cached_property
+    def sample_marker(self) -> Path:
+        """Exists when this home was filled by `demo`."""
+        return self.home / "sample.json"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        UsageError: a value can't be used; names the variable, the value's fault and the remedy.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = "ANALYTICS_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"{name}: {first['msg']}. Correct it in the environment or in .env") from None

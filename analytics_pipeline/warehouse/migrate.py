@@ -1,0 +1,54 @@
+"""Brings the schemas raw, config, ops, ml and live to this version, by Alembic. Schemas that dbt or publish own are not here."""
+
+from pathlib import Path
+
+import psycopg
+
+from analytics_pipeline.errors import WarehouseUnavailable
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+_LOCK = 726_001
+
+
+def newest_revision() -> str:
+    """The revision that this installation needs, read from the file names: Alembic's import is left for when there is work."""
+    return max(path.stem.split("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+def current_revision(connection: psycopg.Connection) -> str | None:
+    """The revision that the warehouse is at; None for an empty database."""
+    if connection.execute("select to_regclass('ops.alembic_version')").fetchone() == (None,):
+        return None
+    row = connection.execute("select version_num from ops.alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def migrate(url: str) -> None:
+    """Apply what is missing; one process at a time, the others wait.
+
+    Raises:
+        WarehouseUnavailable: the warehouse was written by a newer version.
+    """
+    newest = newest_revision()
+    with psycopg.connect(url, autocommit=True) as connection:
+        current = current_revision(connection)
+        if current == newest:
+            return
+        connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+        current = current_revision(connection)
+        if current is not None and current > newest:
+            raise WarehouseUnavailable(
+                f"the warehouse is at revision {current}, this version knows {newest}: install the newer analytics-pipeline"
+            )
+        if current != newest:
+            _upgrade(url)
+
+
+def _upgrade(url: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
