@@ -38,7 +38,7 @@ class Normalised:
 def _database() -> duckdb.DuckDBPyConnection:
     """One engine for the process: starting it takes longer than a small file."""
     database = duckdb.connect()
-    database.execute("set timezone = 'UTC'")
+    database.execute("set global timezone = 'UTC'")
     database.execute(_FUNCTIONS)
     return database
 

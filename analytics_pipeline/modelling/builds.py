@@ -1,0 +1,129 @@
+"""A build: one as_of, one frozen set of changes, from its beginning to its end as published, blocked or abandoned."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+
+from analytics_pipeline.errors import AnalyticsError, UsageError
+from analytics_pipeline.shipped import shipped
+
+
+@dataclass(frozen=True)
+class Build:
+    """A row of ops.builds. All times are UTC."""
+
+    build_id: uuid.UUID
+    as_of: datetime
+    previous_as_of: datetime | None
+    is_full: bool
+
+
+def code_hash() -> str:
+    """Identity of the dbt project's SQL: when it changes, history is built again."""
+    project = shipped("dbt_project")
+    digest = hashlib.sha256()
+    for folder in ("models", "macros"):
+        for path in sorted((project / folder).rglob("*.sql")):
+            digest.update(str(path.relative_to(project)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def current_build(connection: psycopg.Connection) -> Build:
+    """The build that is running.
+
+    Raises:
+        AnalyticsError: there is none.
+    """
+    row = connection.execute("select build_id, as_of, previous_as_of, is_full from ops.current_build").fetchone()
+    if row is None:
+        raise AnalyticsError("no build is running: materialise ops/builds together with what is downstream of it")
+    return Build(*row)
+
+
+def published_build(connection: psycopg.Connection) -> Build | None:
+    """The build that readers see; None before the first."""
+    row = connection.execute(
+        """
+        select build_id, as_of, previous_as_of, is_full from ops.builds
+        where status = 'published' order by finished_at desc limit 1
+        """
+    ).fetchone()
+    return Build(*row) if row else None
+
+
+def begin_build(
+    connection: psycopg.Connection, as_of: datetime, *, full_refresh: bool = False, run_id: str | None = None
+) -> Build:
+    """Freeze the set of changes that nobody has consumed and that this transaction sees.
+
+    A build that was killed is abandoned; its changes are unconsumed, so this one takes them up. The build is a full one
+    when it is asked for, when the code or the plan has changed, or when there is no published build yet.
+
+    Args:
+        connection: outside of a transaction.
+        as_of: later events are invisible to the build; with its zone.
+        full_refresh: compute everything again.
+        run_id: of Dagster, for the record.
+
+    Raises:
+        UsageError: as_of has no zone.
+    """
+    if as_of.tzinfo is None:
+        raise UsageError(f"as_of {as_of.isoformat()} has no zone: add one, for example {as_of.isoformat()}+00:00")
+    with connection.transaction():
+        connection.execute("lock table ops.builds in share row exclusive mode")
+        connection.execute(
+            """
+            update ops.builds set status = 'abandoned', finished_at = clock_timestamp(), reason = 'the run ended before it'
+            where status = 'building'
+            """
+        )
+        build_id, code = uuid.uuid4(), code_hash()
+        row = connection.execute(
+            """
+            with last as (
+                select * from ops.builds where status = 'published' order by finished_at desc limit 1
+            )
+            insert into ops.builds (build_id, status, as_of, previous_as_of, is_full, plan_hash, code_hash, run_id)
+            select
+                %(build_id)s, 'building', %(as_of)s, last.as_of,
+                %(full)s or last.build_id is null or last.code_hash <> %(code)s or last.plan_hash <> p.plan_hash
+                or exists (select 1 from ops.changes where consumed_by is null and day is null and person_key is null),
+                p.plan_hash, %(code)s, %(run_id)s
+            from config.plan as p left join last on true
+            returning build_id, as_of, previous_as_of, is_full
+            """,
+            {"build_id": build_id, "as_of": as_of, "full": full_refresh, "code": code, "run_id": run_id},
+        ).fetchone()
+        if row is None:
+            raise AnalyticsError("no tracking plan is published: materialise config/tracking_plan first")
+        connection.execute(
+            """
+            insert into ops.build_changes (build_id, change_id)
+            select %s, change_id from ops.changes where consumed_by is null
+            """,
+            (build_id,),
+        )
+    connection.execute("analyze ops.changes")
+    connection.execute("analyze ops.build_changes")
+    return Build(*row)
+
+
+def block_build(connection: psycopg.Connection, build_id: uuid.UUID, reason: str) -> None:
+    """End a build without publishing it; the last published version stays and the changes stay unconsumed."""
+    connection.execute(
+        """
+        update ops.builds set status = 'blocked', finished_at = clock_timestamp(), reason = %s
+        where build_id = %s and status = 'building'
+        """,
+        (reason, build_id),
+    )
+
+
+def models_of(project: Path, folder: str) -> list[str]:
+    """The names of the models below a folder of the dbt project."""
+    return sorted(path.stem for path in (project / "models" / folder).rglob("*.sql"))

@@ -1,0 +1,64 @@
+{#- The published plan, read when a model runs: nothing of it is known when the project is parsed. #}
+
+{% macro plan_rows(table, order_by) -%}
+    {%- if execute -%}
+        {{ return(run_query("select * from config." ~ table ~ " order by " ~ order_by)) }}
+    {%- endif -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+{% macro plan_dimensions() -%}
+    {{ return(plan_rows('dimensions', 'position')) }}
+{%- endmacro %}
+
+{% macro plan_measures(relation) -%}
+    {%- set found = [] -%}
+    {%- for measure in plan_rows('measures', 'measure') if measure['relation'] == relation -%}
+        {%- do found.append(measure) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{% macro plan_row() -%}
+    {%- for row in plan_rows('plan', 'name') -%}{{ return(row) }}{%- endfor -%}
+    {{ return({'conversion_sql': 'false', 'identity_mode': 'last_known'}) }}
+{%- endmacro %}
+
+{#- The instant in UTC at which a local day begins. #}
+{% macro day_start(day) -%}
+    (({{ day }})::timestamp at time zone (select timezone from config.plan))
+{%- endmacro %}
+
+{#- The local day of an instant. #}
+{% macro local_day(instant) -%}
+    ({{ instant }} at time zone (select timezone from config.plan))::date
+{%- endmacro %}
+
+{% macro as_of() -%}
+    (select as_of from ops.current_build)
+{%- endmacro %}
+
+{% macro as_of_day() -%}
+    (select {{ local_day('as_of') }} from ops.current_build)
+{%- endmacro %}
+
+{#- The first day of the calendar period of a day: an expression, as is everything above. #}
+{% macro period_start(day, grain) -%}
+    {%- if grain == 'week' -%}
+        (date_trunc('week', {{ day }} + (select (week_start = 'sunday')::int from config.plan))::date
+        - (select (week_start = 'sunday')::int from config.plan))
+    {%- else -%}
+        date_trunc('{{ grain }}', {{ day }})::date
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A person's or session's value of each dimension, the first that is not null, as jsonb: {dimension: value}. #}
+{% macro first_dimension_values(order_by) -%}
+    jsonb_strip_nulls(jsonb_build_object(
+        {%- for d in plan_dimensions() %}
+        '{{ d['dimension'] }}',
+        (array_agg({{ d['expression_sql'] }}::text order by {{ order_by }})
+            filter (where {{ d['expression_sql'] }} is not null))[1]{{ ',' if not loop.last }}
+        {%- endfor %}
+    ))
+{%- endmacro %}

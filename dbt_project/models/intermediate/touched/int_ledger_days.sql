@@ -1,0 +1,12 @@
+-- Days that a writer named, and the days from the last published as_of to this one.
+select day from {{ source('ops', 'current_changes') }}
+where day is not null
+union
+select d::date
+from {{ source('ops', 'current_build') }} as b
+cross join lateral generate_series(
+    {{ local_day('least(b.previous_as_of, b.as_of)') }}::timestamp,
+    {{ local_day('greatest(b.previous_as_of, b.as_of)') }}::timestamp,
+    interval '1 day'
+) as d
+where b.previous_as_of is not null
