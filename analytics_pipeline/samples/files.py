@@ -33,8 +33,8 @@ def write_samples(landing: Path, first_day: date, last_day: date) -> list[Path]:
     """
     landing.mkdir(parents=True, exist_ok=True)
     days = (last_day - first_day).days + 1
-    names = [_name(first_day, i) for i in range(days)]
-    missing = {i for i, name in enumerate(names) if not (landing / name).exists()}
+    paths = sample_paths(landing, first_day, last_day)
+    missing = {i for i, path in enumerate(paths) if not path.exists()}
     if not missing:
         return []
     deliveries: dict[int, list[Event]] = defaultdict(list)
@@ -46,12 +46,14 @@ def write_samples(landing: Path, first_day: date, last_day: date) -> list[Path]:
             deliveries[index + delay].append({**event, "received_at": received})
             if rng.random() < _TWICE:
                 deliveries[index + rng.randint(0, 1)].append({**event, "received_at": received})
-    return [_write(landing / names[i], deliveries[i], i) for i in sorted(missing)]
+    return [_write(paths[i], deliveries[i], i) for i in sorted(missing)]
 
 
-def _name(first_day: date, index: int) -> str:
-    suffix = ("ndjson.gz", "csv", "parquet")[index % 3]
-    return f"events-{first_day + timedelta(days=index)}.{suffix}"
+def sample_paths(landing: Path, first_day: date, last_day: date) -> list[Path]:
+    """The files of a span of days, whether they are written or not."""
+    suffixes = ("ndjson.gz", "csv", "parquet")
+    days = range((last_day - first_day).days + 1)
+    return [landing / f"events-{first_day + timedelta(days=i)}.{suffixes[i % 3]}" for i in days]
 
 
 def _write(path: Path, events: list[Event], index: int) -> Path:

@@ -7,10 +7,10 @@ import yaml
 from pydantic import ValidationError
 
 from analytics_pipeline.errors import PlanError
+from analytics_pipeline.tracking_plan.names import DEFAULT_PLAN
 from analytics_pipeline.tracking_plan.schema import TrackingPlan
 
 _PLANS = Path(__file__).parent / "plans"
-DEFAULT_PLAN = "ecommerce"
 
 
 def plan_path(name_or_path: str) -> Path:

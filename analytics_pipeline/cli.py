@@ -1,0 +1,206 @@
+"""The command line: parse, call one function, print. Imports of what a command needs are inside of it."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analytics_pipeline import errors
+
+
+class _Time(click.ParamType):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write 2026-01-31T05:00:00+00:00", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no zone: write {value}+00:00 if you mean UTC", param, ctx)
+        return moment
+
+
+TIME = _Time()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(package_name="analytics-pipeline")
+def cli(debug: bool) -> None:
+    """Raw events in; KPIs, forecasts, anomalies and reports out."""
+
+
+@cli.command()
+@click.option("--plan", default=None, help="Name of a sample plan; its home is $ANALYTICS_HOME/NAME.")
+@click.option("--as-of", type=TIME, default=None, help="Stands for now.")
+def demo(plan: str | None, as_of: datetime | None) -> None:
+    """Sample events, the whole graph, a report. Rerunning is safe."""
+    from analytics_pipeline.commands.demo import demo as run_demo
+    from analytics_pipeline.settings import load_settings
+    from analytics_pipeline.tracking_plan.names import DEFAULT_PLAN, require_sample
+
+    settings = load_settings()
+    name = require_sample(plan or DEFAULT_PLAN)
+    home = settings.home / name if plan else settings.home
+    run_demo(settings.model_copy(update={"home": home, "tracking_plan": name}), as_of)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--mapping", default="envelope", show_default=True, help="Name of a preset, or a YAML file.")
+@click.option("--source", default=None, help="Name that the events carry. [default: the mapping's name]")
+def ingest(paths: tuple[Path, ...], mapping: str, source: str | None) -> None:
+    """Load event files now."""
+    from analytics_pipeline.commands.ingest import ingest as load
+    from analytics_pipeline.settings import load_settings
+
+    load(load_settings(), list(paths), mapping, source)
+
+
+@cli.command()
+@click.option("--select", default=None, help="Assets, in Dagster's selection syntax. [default: what is due]")
+@click.option("--as-of", type=TIME, default=None, help="Later events are invisible. [default: now]")
+@click.option("--full-refresh", is_flag=True, help="Build all of history again.")
+def run(select: str | None, as_of: datetime | None, full_refresh: bool) -> None:
+    """Materialise the graph, with progress."""
+    from analytics_pipeline.commands.run import run as run_graph
+    from analytics_pipeline.settings import load_settings
+
+    run_graph(load_settings(), select, as_of, full_refresh)
+
+
+@cli.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def sql(query: str, form: str) -> None:
+    """Read from marts, kpi, ml, raw and ops with one query."""
+    from analytics_pipeline.commands.sql import formatted
+    from analytics_pipeline.commands.sql import query as ask
+    from analytics_pipeline.settings import load_settings
+    from analytics_pipeline.warehouse.connection import open_warehouse
+
+    with open_warehouse(load_settings()) as warehouse:
+        click.echo(formatted(*ask(warehouse, query), form))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """What is there, how fresh, what failed, where."""
+    import json
+
+    from analytics_pipeline.commands.status import status as read
+    from analytics_pipeline.commands.status import written
+    from analytics_pipeline.settings import load_settings
+    from analytics_pipeline.warehouse.connection import open_warehouse
+
+    settings = load_settings()
+    with open_warehouse(settings) as warehouse:
+        report = read(settings, warehouse)
+    click.echo(json.dumps(report, indent=1) if as_json else written(report))
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+@click.option("--site-port", default=3001, show_default=True, help="Of reports and dbt docs.")
+def up(port: int, site_port: int) -> None:
+    """Dagster UI and daemon, dbt docs, report site, until Ctrl-C."""
+    from analytics_pipeline.commands.up import up as serve
+    from analytics_pipeline.settings import load_settings
+
+    serve(load_settings(), port, site_port)
+
+
+@cli.command()
+@click.argument("template", type=click.Choice(["executive"]))
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Local day. [default: the last whole one]")
+@click.option("--format", "form", type=click.Choice(["html"]), default="html", show_default=True)
+def report(template: str, day: datetime | None, form: str) -> None:
+    """Write one report now."""
+    from analytics_pipeline.commands.report import report as write
+    from analytics_pipeline.settings import load_settings
+
+    click.echo(write(load_settings(), day.date() if day else None))
+
+
+@cli.group()
+def plan() -> None:
+    """The tracking plan."""
+
+
+@plan.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Validate a tracking plan; errors name file and line."""
+    from analytics_pipeline.commands.plan import check as validate
+
+    click.echo(validate(file))
+
+
+@plan.command()
+@click.argument("file")
+def publish(file: str) -> None:
+    """Make a tracking plan the warehouse's."""
+    from analytics_pipeline.commands.plan import publish as make
+    from analytics_pipeline.settings import load_settings
+
+    click.echo(make(load_settings(), file))
+
+
+@cli.group()
+def quarantine() -> None:
+    """What was refused, and why."""
+
+
+@quarantine.command("list")
+def quarantine_list() -> None:
+    """Reasons with their number, where they come from and the first line."""
+    from analytics_pipeline.commands.quarantine import listing
+    from analytics_pipeline.settings import load_settings
+
+    click.echo(listing(load_settings()))
+
+
+@cli.command()
+@click.option("--prepare", is_flag=True, help="Only make the dbt manifest, for instance when an image is built.")
+def doctor(prepare: bool) -> None:
+    """Check the installation, the connection and the books."""
+    from analytics_pipeline.commands.doctor import examine
+    from analytics_pipeline.modelling.dbt import prepare_manifest
+    from analytics_pipeline.settings import load_settings
+
+    settings = load_settings()
+    if prepare:
+        prepare_manifest(settings)
+        return
+    findings = list(examine(settings, lambda: prepare_manifest(settings)))
+    for finding in findings:
+        click.echo(f"{'✗' if finding.remedy else '✓'} {finding.what}: {finding.state}")
+        if finding.remedy:
+            click.echo(f"    {finding.remedy}")
+    if any(finding.remedy for finding in findings):
+        raise errors.AnalyticsError("something needs mending: see above")
+
+
+def main() -> None:
+    """Entry point: exit code 0 done, 1 the work failed or a gate blocked, 2 wrong usage."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except errors.AnalyticsError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, errors.UsageError) else 1)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"Error: {type(error).__name__}: {error}\nThis is a fault of analytics-pipeline: run again with --debug", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""What the commands do, one module each. Parsing and printing of arguments is in `cli`."""

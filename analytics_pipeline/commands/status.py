@@ -1,0 +1,61 @@
+"""`status`: what is there, how fresh, what failed, where."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from analytics_pipeline.commands.pending import pending_steps
+from analytics_pipeline.settings import Settings
+from analytics_pipeline.warehouse.connection import Warehouse, capabilities
+
+
+def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
+    """Everything that `status --json` prints."""
+    with warehouse.connect(autocommit=True) as connection:
+        can = capabilities(connection)
+        build = connection.execute(
+            "select build_id, as_of, finished_at from ops.builds where status = 'published' order by finished_at desc limit 1"
+        ).fetchone()
+        last = connection.execute("select status, reason, started_at from ops.builds order by started_at desc limit 1").fetchone()
+        books = connection.execute(
+            """
+            select coalesce(sum(rows_read), 0), coalesce(sum(rows_accepted), 0), coalesce(sum(rows_duplicate), 0),
+                coalesce(sum(rows_quarantined), 0), max(max_occurred_at)
+            from raw.ingest_batches where status = 'loaded'
+            """
+        ).fetchone() or (0, 0, 0, 0, None)
+        failed = connection.execute(
+            "select uri, error from raw.ingest_batches where status = 'failed' order by started_at desc limit 5"
+        ).fetchall()
+        steps = pending_steps(connection, settings)
+    return {
+        "home": str(settings.home),
+        "warehouse": {
+            "place": warehouse.place, "embedded": warehouse.is_embedded, "server": can.server_version // 10000,
+            "timescaledb": can.timescaledb,
+        },
+        "events": dict(zip(("read", "accepted", "duplicate", "quarantined"), map(int, books[:4]), strict=True)),
+        "latest_event_at": books[4].isoformat() if books[4] else None,
+        "published": {"build_id": str(build[0]), "as_of": build[1].isoformat(), "at": build[2].isoformat()} if build else None,
+        "age_hours": round((datetime.now(UTC) - build[1]).total_seconds() / 3600, 2) if build else None,
+        "last_build": {"status": last[0], "reason": last[1], "at": last[2].isoformat()} if last else None,
+        "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
+        "steps": [{"title": s.title, "due": s.due, "state": s.state} for s in steps if s.assets],
+    }  # fmt: skip
+
+
+def written(report: dict[str, Any]) -> str:
+    """For people."""
+    server, events, published, last = (report[k] for k in ("warehouse", "events", "published", "last_build"))
+    lines = [
+        f"Home       {report['home']}",
+        f"Warehouse  {server['place']}, PostgreSQL {server['server']}, TimescaleDB: {server['timescaledb']}"
+        + (", embedded" if server["embedded"] else ""),
+        f"Events     {events['read']:,} read = {events['accepted']:,} accepted + {events['duplicate']:,} duplicate + "
+        f"{events['quarantined']:,} quarantined; the latest happened {report['latest_event_at'] or 'never'}",
+        f"Published  as of {published['as_of']}, {report['age_hours']} hours ago" if published else "Published  nothing yet",
+    ]
+    if last and last["status"] == "blocked":
+        lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
+    lines += [f"BROKEN     {f['uri']}: {f['error']}" for f in report["failed_files"]]
+    lines += [""] + [f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]]
+    return "\n".join(lines)

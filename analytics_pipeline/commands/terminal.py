@@ -1,0 +1,56 @@
+"""What long work looks like on a terminal, and as plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_IS_TERMINAL = sys.stdout.isatty()
+
+
+def say(text: str = "") -> None:
+    """A line for the user."""
+    print(text, flush=True)
+
+
+class Steps:
+    """Prints one line per finished step, with its seconds; on a terminal a live line for the one at work."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def up_to_date(self, title: str, state: str) -> None:
+        """A step that has nothing to do."""
+        say(f"  ✓ {title:<15} {'up to date':>8}  {state}")
+
+    def finished(self, title: str, seconds: float, summary: str) -> None:
+        """A step that is done."""
+        self.seconds[title] = self.seconds.get(title, 0.0) + seconds
+        say(f"  ✓ {title:<15} {seconds:>6.1f} s  {summary}")
+
+    def failed(self, title: str, seconds: float, reason: str) -> None:
+        """A step that did not work."""
+        say(f"  ✗ {title:<15} {seconds:>6.1f} s  {reason}")
+
+    @contextmanager
+    def working(self, title: str) -> Iterator[None]:
+        """Time a step that has no summary of its own."""
+        began = time.monotonic()
+        with live(title):
+            yield
+        self.finished(title, time.monotonic() - began, "")
+
+
+@contextmanager
+def live(title: str) -> Iterator[None]:
+    """A spinner with the seconds, on a terminal only."""
+    if not _IS_TERMINAL:
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(), transient=True) as progress:
+        progress.add_task(title, total=None)
+        yield

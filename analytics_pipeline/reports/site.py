@@ -1,0 +1,19 @@
+"""The report site: an index over the reports that were written."""
+
+from pathlib import Path
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_site(folder: Path) -> Path:
+    """Write index.html over the dated reports in the folder; newest first."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    reports = sorted((p.name for p in folder.glob("*-????-??-??.html")), reverse=True)
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    html = environment.get_template("site.html.jinja").render(reports=reports)
+    path = folder / "index.html"
+    partial = path.with_suffix(".part")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(path)
+    return path

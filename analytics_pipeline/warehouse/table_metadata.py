@@ -1,0 +1,32 @@
+"""Row count and columns of a table, as Dagster's catalogue shows them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+
+def table_metadata(connection: psycopg.Connection, schema: str, table: str) -> dict[str, Any]:
+    """dagster/row_count, dagster/column_schema and dagster/table_name of a table."""
+    count = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+    columns = connection.execute(
+        """
+        select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute as a
+        where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped order by a.attnum
+        """,
+        (f"{schema}.{table}",),
+    ).fetchall()
+    return {
+        "dagster/row_count": count[0] if count else 0,
+        "dagster/table_name": f"{schema}.{table}",
+        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns]),
+    }
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A small table for an asset's page."""
+    lines = [" | ".join(header), " | ".join("---" for _ in header)]
+    lines += [" | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row) for row in rows]
+    return dg.MetadataValue.md("\n".join(f"| {line} |" for line in lines))
