@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print. Imports of what a command needs are inside of it."""
 
 import sys
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,7 @@ def doctor(prepare: bool) -> None:
 
 def main() -> None:
     """Entry point: exit code 0 done, 1 the work failed or a gate blocked, 2 wrong usage."""
+    warnings.filterwarnings("ignore", module="dagster")
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -39,6 +39,8 @@ def pending_steps(connection: psycopg.Connection, settings: Settings, now: datet
     """
     now = now or datetime.now(UTC)
     steps = [_samples(settings), _plan(connection, settings), _ingest(connection, settings)]
+    if steps[0].due:
+        steps[2] = Step(steps[2].title, steps[2].assets, steps[0].due, steps[2].state)
     upstream = next((s.title for s in steps if s.due), None)
     build = _build(connection, now)
     if upstream and not build.due:

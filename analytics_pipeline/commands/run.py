@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -143,14 +143,15 @@ def _execute(
     if dg.AssetKey(["quality", "build_gate"]) in keys:
         _preload("great_expectations")
     run_id = str(uuid.uuid4())
-    with ExitStack() as stack:
+    log = Path(str(graph.instance.root_directory)) / "run.log"
+    with log.open("w") as out, ExitStack() as stack, redirect_stdout(out), redirect_stderr(out):
         progress.stack = stack
         graph.instance.add_event_listener(run_id, progress)
         result = job.execute_in_process(
             instance=graph.instance, run_id=run_id, asset_selection=sorted(keys), run_config=config, raise_on_error=False
         )
     if not result.success:
-        raise AnalyticsError(progress.error or f"run {result.run_id} failed: `analytics-pipeline up` shows it")
+        raise AnalyticsError(progress.error or f"run {result.run_id} failed: {log} has its whole log")
 
 
 def _selected(definitions: "dg.Definitions", patterns: list[str], select: str | None) -> "set[dg.AssetKey]":

@@ -10,7 +10,7 @@ _IS_TERMINAL = sys.stdout.isatty()
 
 def say(text: str = "") -> None:
     """A line for the user."""
-    print(text, flush=True)
+    print(text, file=sys.__stdout__, flush=True)
 
 
 class Steps:
@@ -51,6 +51,6 @@ def live(title: str) -> Iterator[None]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(), transient=True) as progress:
+    with Progress(*columns, console=Console(file=sys.__stdout__), transient=True) as progress:
         progress.add_task(title, total=None)
         yield

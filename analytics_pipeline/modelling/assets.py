@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
@@ -71,7 +71,9 @@ class _Translator(DagsterDbtTranslator):
 def dbt_models(manifest: Path) -> dg.AssetsDefinition:
     """The models of the project, run by one dbt process."""
 
-    @dbt_assets(manifest=manifest, dagster_dbt_translator=_Translator(), name="dbt_models")
+    translator = _Translator(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+    @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="dbt_models")
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             build = current_build(connection)

@@ -9,6 +9,7 @@ from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.modelling.builds import code_hash
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
+from analytics_pipeline.warehouse.connection import configured_warehouse
 
 
 def dbt_executable() -> str:
@@ -51,7 +52,7 @@ def start_manifest(settings: Settings) -> "subprocess.Popen[str] | None":
         return None
     settings.dbt_target.mkdir(parents=True, exist_ok=True)
     command = [dbt_executable(), "parse", "--project-dir", str(shipped("dbt_project")), "--quiet"]
-    environment = {**os.environ, **dbt_environment(settings)}
+    environment = {**os.environ, **configured_warehouse(settings).environment(), **dbt_environment(settings)}
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

@@ -5,7 +5,7 @@ The embedded server's lifetime is in `embedded`, the tables are in `migrations`.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -83,6 +83,14 @@ class Warehouse:
         }
 
 
+def configured_warehouse(settings: Settings) -> Warehouse:
+    """Where the warehouse of this home is, whether it runs or not."""
+    if settings.database_url is None:
+        return Warehouse(embedded.server_url(settings.home), is_embedded=True)
+    url = settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
+    return Warehouse(url, is_embedded=False)
+
+
 def place_of(url: str) -> str:
     """host:port/database of a URL, without its secrets."""
     parts = conninfo_to_dict(url)
@@ -126,22 +134,14 @@ def open_warehouse(settings: Settings, tell: Callable[[str], None] = _tell_nobod
     Raises:
         WarehouseUnavailable: it can't be reached or is older than PostgreSQL 16.
     """
-    server: embedded.EmbeddedServer | None = None
-    if settings.database_url is None:
-        server = embedded.acquire(settings.home, tell)
-        url = server.url
-    else:
-        url = settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
-    try:
-        with connect(url) as connection:
+    warehouse = configured_warehouse(settings)
+    lease = embedded.acquire(settings.home, tell) if warehouse.is_embedded else nullcontext()
+    with lease:
+        with warehouse.connect() as connection:
             if connection.info.server_version < OLDEST_SERVER:
                 raise WarehouseUnavailable(
-                    f"PostgreSQL {connection.info.server_version // 10000} at {place_of(url)} is too old: 16 to 18 work"
+                    f"PostgreSQL {connection.info.server_version // 10000} at {warehouse.place} is too old: 16 to 18 work"
                 )
-        warehouse = Warehouse(url, is_embedded=server is not None)
-        migrate(url)
+        migrate(warehouse.url)
         os.environ.update({k: v for k, v in warehouse.environment().items() if k != "ANALYTICS_DATABASE_URL"})
         yield warehouse
-    finally:
-        if server is not None:
-            server.close()

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -42,23 +41,14 @@ _SERVER_SETTINGS = {
 }
 
 
-@dataclass
-class EmbeddedServer:
-    """A lease on the running server. The server stops some time after the last lease is closed."""
-
-    url: str
-    _lease: IO[str] = field(repr=False)
-
-    def close(self) -> None:
-        """Give the lease back."""
-        self._lease.close()
-
-
 def _tell_nobody(_: str) -> None: ...
 
 
-def acquire(home: Path, tell: Callable[[str], None] = _tell_nobody) -> EmbeddedServer:
+def acquire(home: Path, tell: Callable[[str], None] = _tell_nobody) -> IO[str]:
     """Share the server of this home; create and start it where needed.
+
+    Returns:
+        The lease. The server runs for as long as somebody holds one, and stops soon after the last was closed.
 
     Args:
         home: `$ANALYTICS_HOME`. Only this folder is written to or has its permissions changed (and one short folder for
@@ -86,7 +76,12 @@ def acquire(home: Path, tell: Callable[[str], None] = _tell_nobody) -> EmbeddedS
     except BaseException:
         lease.close()
         raise
-    return EmbeddedServer(_url(folder, DATABASE), lease)
+    return lease
+
+
+def server_url(home: Path) -> str:
+    """URL of the home's database, whether the server runs or not."""
+    return _url(home / "postgres", DATABASE)
 
 
 def _binary(name: str) -> str:
