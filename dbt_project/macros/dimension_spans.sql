@@ -3,7 +3,7 @@
     select
         s.dimension,
         s.dimension_value,
-        d::date as day
+        g.at::date as day
     from (
         select
             dimension,
@@ -13,5 +13,5 @@
         from {{ relation }}
         group by dimension, dimension_value
     ) as s
-    cross join lateral generate_series(s.first_day::timestamp, s.last_day::timestamp, interval '1 day') as d
+    cross join lateral generate_series(s.first_day::timestamp, s.last_day::timestamp, interval '1 day') as g (at)
 {%- endmacro %}

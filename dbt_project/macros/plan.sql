@@ -26,27 +26,27 @@
 
 {#- The instant in UTC at which a local day begins. #}
 {% macro day_start(day) -%}
-    (({{ day }})::timestamp at time zone (select timezone from config.plan))
+    (({{ day }})::timestamp at time zone (select zone.timezone from {{ source('config', 'plan') }} as zone))
 {%- endmacro %}
 
 {#- The local day of an instant. #}
 {% macro local_day(instant) -%}
-    ({{ instant }} at time zone (select timezone from config.plan))::date
+    ({{ instant }} at time zone (select zone.timezone from {{ source('config', 'plan') }} as zone))::date
 {%- endmacro %}
 
 {% macro as_of() -%}
-    (select as_of from ops.current_build)
+    (select build.as_of from {{ source('ops', 'current_build') }} as build)
 {%- endmacro %}
 
 {% macro as_of_day() -%}
-    (select {{ local_day('as_of') }} from ops.current_build)
+    (select {{ local_day('build.as_of') }} from {{ source('ops', 'current_build') }} as build)
 {%- endmacro %}
 
 {#- The first day of the calendar period of a day: an expression, as is everything above. #}
 {% macro period_start(day, grain) -%}
     {%- if grain == 'week' -%}
-        (date_trunc('week', {{ day }} + (select (week_start = 'sunday')::int from config.plan))::date
-        - (select (week_start = 'sunday')::int from config.plan))
+        (date_trunc('week', {{ day }} + (select (week.week_start = 'sunday')::int from {{ source('config', 'plan') }} as week))::date
+        - (select (week.week_start = 'sunday')::int from {{ source('config', 'plan') }} as week))
     {%- else -%}
         date_trunc('{{ grain }}', {{ day }})::date
     {%- endif -%}

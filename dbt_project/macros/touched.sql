@@ -4,11 +4,11 @@ predicate deletes from the build table, limits what the model computes, and limi
 whose reason has gone goes too. A model names its predicate in its config: touched='person', 'day', 'window' and so on.
 -#}
 
-{% macro touched(kind) -%}
+{% macro touched(kind, of='') -%}
     {%- if kind == 'identity' -%}
         'a:' || anonymous_id in (select raw_key from {{ ref('int_touched_ids') }})
     {%- elif kind == 'person' -%}
-        person_key in (select person_key from {{ ref('int_touched_persons') }})
+        {{ of }}person_key in (select person_key from {{ ref('int_touched_persons') }})
     {%- elif kind == 'event' -%}
         (
             person_key in (select person_key from {{ ref('int_touched_persons') }})

@@ -42,7 +42,7 @@ openings as (
         coalesce(
             session_id,
             case
-                when previous_at is null or occurred_at - previous_at > (select session_timeout from config.plan)
+                when previous_at is null or occurred_at - previous_at > (select t.session_timeout from {{ source('config', 'plan') }} as t)
                     then event_id::text
             end
         ) as opening
@@ -84,7 +84,7 @@ long_chains as (
         c.chain_end
     from chained as e
     inner join chains as c on e.person_key = c.person_key and e.chain = c.chain
-    where c.chain_end > c.chain_start + (select max_session from config.plan)
+    where c.chain_end > c.chain_start + (select t.max_session from {{ source('config', 'plan') }} as t)
 ),
 
 -- What lasts too long goes on as a new session from its first event beyond the limit, again and again.
@@ -109,12 +109,12 @@ pieces as (
                 where
                     e.person_key = p.person_key
                     and e.chain = p.chain
-                    and e.occurred_at > p.piece_start + (select max_session from config.plan)
+                    and e.occurred_at > p.piece_start + (select t.max_session from {{ source('config', 'plan') }} as t)
             ),
             p.chain_end,
             p.number + 1
         from piece as p
-        where p.chain_end > p.piece_start + (select max_session from config.plan)
+        where p.chain_end > p.piece_start + (select t.max_session from {{ source('config', 'plan') }} as t)
     )
 
     select

@@ -2,11 +2,11 @@
 select day from {{ source('ops', 'current_changes') }}
 where day is not null
 union
-select d::date
+select g.at::date
 from {{ source('ops', 'current_build') }} as b
 cross join lateral generate_series(
     {{ local_day('least(b.previous_as_of, b.as_of)') }}::timestamp,
     {{ local_day('greatest(b.previous_as_of, b.as_of)') }}::timestamp,
     interval '1 day'
-) as d
+) as g (at)
 where b.previous_as_of is not null

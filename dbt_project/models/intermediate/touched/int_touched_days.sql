@@ -8,7 +8,7 @@ with base as (
     {% if published_exists('dim_dimension_values') %}
         union
         -- A value moved into or out of (other).
-        select dd.day - lag_days
+        select dd.day - g.days
         from {{ ref('int_dimension_days') }} as dd
         inner join (
             select
@@ -18,7 +18,9 @@ with base as (
             full join marts.dim_dimension_values as p using (dimension, raw_value)
             where n.dimension_value is distinct from p.dimension_value
         ) as moved on dd.dimension = moved.dimension and dd.raw_value = moved.raw_value
-        cross join generate_series(0, (select ceil(extract(epoch from max_session) / 86400)::int from config.plan)) as lag_days
+        cross join generate_series(0, (
+            select ceil(extract(epoch from t.max_session) / 86400)::int from {{ source('config', 'plan') }} as t
+        )) as g (days)
     {% endif %}
     {% if published_exists('fct_sessions') %}
         union
@@ -26,15 +28,15 @@ with base as (
         select changed.day
         from (
             (
-                select * from {{ ref('fct_sessions') }} where {{ touched('person') }}
+                select n.* from {{ ref('fct_sessions') }} as n where {{ touched('person', 'n.') }}
                 except
-                select * from marts.fct_sessions where {{ touched('person') }}
+                select p.* from marts.fct_sessions as p where {{ touched('person', 'p.') }}
             )
             union all
             (
-                select * from marts.fct_sessions where {{ touched('person') }}
+                select p.* from marts.fct_sessions as p where {{ touched('person', 'p.') }}
                 except
-                select * from {{ ref('fct_sessions') }} where {{ touched('person') }}
+                select n.* from {{ ref('fct_sessions') }} as n where {{ touched('person', 'n.') }}
             )
         ) as changed
     {% endif %}
@@ -66,9 +68,9 @@ touched as (
 ),
 
 windows as (
-    select distinct t.day + reach as day
+    select distinct t.day + g.days as day
     from touched as t
-    cross join generate_series(0, 29) as reach
+    cross join generate_series(0, 29) as g (days)
 )
 
 select

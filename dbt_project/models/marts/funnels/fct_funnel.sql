@@ -15,7 +15,7 @@ with attempts as (
     inner join (
         select dimension, raw_value, dimension_value from {{ ref('dim_dimension_values') }}
         union
-        select dimension, '', '' from config.dimensions
+        select c.dimension, '', '' from {{ source('config', 'dimensions') }} as c
     ) as b on d.dimension = b.dimension and d.raw_value = b.raw_value
 ),
 
@@ -34,7 +34,7 @@ reached as (
             order by extract(epoch from a.step_times[s.step] - a.step_times[s.step - 1])
         ) as median_seconds
     from attempts as a
-    inner join config.funnel_steps as s on a.funnel = s.funnel
+    inner join {{ source('config', 'funnel_steps') }} as s on a.funnel = s.funnel
     group by s.funnel, a.entry_day, a.dimension, a.dimension_value, s.step
 )
 

@@ -30,7 +30,7 @@ touched_persons as (
             s1.event_id,
             {% for k in range(depth.n, 1, -1) %}coalesce(s{{ k }}.dimensions, '{}') || {% endfor %}s1.dimensions as dimensions
         from {{ ref('int_funnel_events') }} as s1
-        cross join (select conversion_window from config.funnels where funnel = '{{ f['funnel'] }}') as w
+        inner join {{ source('config', 'funnels') }} as w on s1.funnel = w.funnel
         {%- for k in range(2, depth.n + 1) %}
         left join lateral (
             select

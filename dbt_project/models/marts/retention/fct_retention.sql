@@ -28,18 +28,18 @@ with
 
     {{ r['retention'] }}_cells as (
         select
-            c::date as cohort_start,
-            k as period,
-            (c + k * {{ step }})::date as period_start,
-            {{ day_start('(c + (k + 1) * ' ~ step ~ ')') }} > {{ as_of() }} as is_open
+            c.at::date as cohort_start,
+            k.period,
+            (c.at + k.period * {{ step }})::date as period_start,
+            {{ day_start('(c.at + (k.period + 1) * ' ~ step ~ ')') }} > {{ as_of() }} as is_open
         from (
             select min(cohort_start)::timestamp as first_period from {{ r['retention'] }}_starts
         ) as f
         cross join lateral generate_series(
             f.first_period, {{ period_start(as_of_day(), r['grain']) }}::timestamp, {{ step }}
-        ) as c
-        cross join generate_series(0, {{ r['periods'] | int }}) as k
-        where c + k * {{ step }} <= {{ period_start(as_of_day(), r['grain']) }}
+        ) as c (at)
+        cross join generate_series(0, {{ r['periods'] | int }}) as k (period)
+        where c.at + k.period * {{ step }} <= {{ period_start(as_of_day(), r['grain']) }}
     ),
 {% endfor %}
 
@@ -71,4 +71,4 @@ select
     r.definition_hash
 from cells as c
 inner join cells as z on c.retention = z.retention and c.cohort_start = z.cohort_start and z.period = 0
-inner join config.retentions as r on c.retention = r.retention
+inner join {{ source('config', 'retentions') }} as r on c.retention = r.retention
