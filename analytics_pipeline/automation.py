@@ -24,7 +24,10 @@ jobs = [everything, full_refresh]
 
 schedules = [
     dg.ScheduleDefinition(
-        name="daily", job=everything, cron_schedule="15 5 * * *", description="Each morning, when the day before has ended."
+        name="daily",
+        job=everything,
+        cron_schedule="15 5 * * *",
+        description="Each morning, when the day before has ended.",
     ),
     dg.ScheduleDefinition(name="weekly", job=full_refresh, cron_schedule="30 6 * * 0", description="Sunday mornings."),
 ]

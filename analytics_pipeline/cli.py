@@ -11,7 +11,7 @@ import click
 from analytics_pipeline import errors
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -204,5 +204,8 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        click.echo(f"Error: {type(error).__name__}: {error}\nThis is a fault of analytics-pipeline: run again with --debug", err=True)
+        click.echo(
+            f"Error: {type(error).__name__}: {error}\nThis is a fault of analytics-pipeline: run again with --debug",
+            err=True,
+        )
         sys.exit(1)

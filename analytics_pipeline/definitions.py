@@ -27,15 +27,26 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     built = [key for key in models.keys if key.path[0] in {"build_marts", "build_kpi"}]
     return dg.Definitions(
         assets=[
-            *landing_assets(settings), tracking_plan, ingest, *gate_assets(built), builds, models, publish, touched_days,
-            forecast, anomalies, tier, executive, dbt_docs,
+            *landing_assets(settings),
+            tracking_plan,
+            ingest,
+            *gate_assets(built),
+            builds,
+            models,
+            publish,
+            touched_days,
+            forecast,
+            anomalies,
+            tier,
+            executive,
+            dbt_docs,
         ],
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors,
         resources={"warehouse": WarehouseResource(), "dbt": dbt_resource(settings)},
         executor=dg.in_process_executor,
-    )  # fmt: skip
+    )
 
 
 @dg.definitions

@@ -22,10 +22,16 @@ def anomalies(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ig
         found = watch_kpis(connection, published_build_id(connection))
         totals = sorted((a for a in found if a.dimension == "all"), key=lambda a: a.day, reverse=True)
         rows = [
-            (str(a.day), a.kpi_name, f"{a.value:,.3f}", f"{a.expected:,.3f}", f"{a.score:.1f}",
-             ", ".join(f"{d.dimension} {d.dimension_value}" for d in a.drivers))
+            (
+                str(a.day),
+                a.kpi_name,
+                f"{a.value:,.3f}",
+                f"{a.expected:,.3f}",
+                f"{a.score:.1f}",
+                ", ".join(f"{d.dimension} {d.dimension_value}" for d in a.drivers),
+            )
             for a in totals
-        ]  # fmt: skip
+        ]
         newest = f"; {totals[0].kpi_name} on {totals[0].day}: {rows[0][5] or 'no single cause'}" if totals else ""
         return dg.MaterializeResult(
             metadata={

@@ -78,9 +78,15 @@ def detect(series: list[DailySeries]) -> list[Anomaly]:
             drivers = _drivers(fit, [f for f in fitted if f.series.kpi_name == s.kpi_name], day) if is_total else []
             found.append(
                 Anomaly(
-                    s.kpi_name, day, s.dimension, s.dimension_value, s.values[i], float(fit.expected[i]),
-                    float(fit.scores[i]), drivers,
-                )  # fmt: skip
+                    s.kpi_name,
+                    day,
+                    s.dimension,
+                    s.dimension_value,
+                    s.values[i],
+                    float(fit.expected[i]),
+                    float(fit.scores[i]),
+                    drivers,
+                )
             )
     return found
 

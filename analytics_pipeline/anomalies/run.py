@@ -27,10 +27,18 @@ def watch_kpis(connection: psycopg.Connection, build_id: uuid.UUID) -> list[Anom
             "insert into ml.anomalies values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
-                    run_id, a.kpi_name, a.day, a.dimension, a.dimension_value, a.value, a.expected, a.score,
-                    "above" if a.value > a.expected else "below", Jsonb([asdict(d) for d in a.drivers]),
+                    run_id,
+                    a.kpi_name,
+                    a.day,
+                    a.dimension,
+                    a.dimension_value,
+                    a.value,
+                    a.expected,
+                    a.score,
+                    "above" if a.value > a.expected else "below",
+                    Jsonb([asdict(d) for d in a.drivers]),
                 )
                 for a in found
-            ],  # fmt: skip
+            ],
         )
     return found

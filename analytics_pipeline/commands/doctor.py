@@ -50,7 +50,11 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
     try:
         with open_warehouse(settings) as warehouse, warehouse.connect(autocommit=True) as connection:
             can = capabilities(connection)
-            edition = f", TimescaleDB {can.timescaledb_version} ({can.timescaledb})" if can.timescaledb_version else ", no TimescaleDB"
+            edition = (
+                f", TimescaleDB {can.timescaledb_version} ({can.timescaledb})"
+                if can.timescaledb_version
+                else ", no TimescaleDB"
+            )
             yield Finding("warehouse", f"{warehouse.place}, PostgreSQL {can.server_version // 10000}{edition}")
             yield from _books(connection)
     except AnalyticsError as error:
@@ -69,6 +73,7 @@ def _books(connection: psycopg.Connection) -> Iterator[Finding]:
     even = events == accepted and quarantine == quarantined and unbalanced == 0
     yield Finding(
         "books",
-        f"{events:,} events, {accepted:,} accepted; {quarantine:,} in quarantine, {quarantined:,} refused; {unbalanced} uneven batches",
+        f"{events:,} events, {accepted:,} accepted; "
+        f"{quarantine:,} in quarantine, {quarantined:,} refused; {unbalanced} uneven batches",
         "" if even else "rows were changed by hand: restore the backup, or revoke and load the uneven batches again",
     )

@@ -46,7 +46,12 @@ def pending_steps(connection: psycopg.Connection, settings: Settings, now: datet
     if upstream and not build.due:
         build = Step(build.title, build.assets, f"{upstream} come first", build.state)
     steps.append(build)
-    for step in (_models(connection, "forecast"), _models(connection, "anomaly"), _tier(connection, settings), _report(connection)):
+    for step in (
+        _models(connection, "forecast"),
+        _models(connection, "anomaly"),
+        _tier(connection, settings),
+        _report(connection),
+    ):
         steps.append(Step(step.title, step.assets, "a new build", step.state) if build.due else step)
     steps.append(_docs(connection, settings, plan_is_due=steps[1].due is not None))
     return steps
@@ -62,8 +67,8 @@ def _samples(settings: Settings) -> Step:
 
 
 def _plan(connection: psycopg.Connection, settings: Settings) -> Step:
-    from analytics_pipeline.tracking_plan.publish import published_hash
     from analytics_pipeline.tracking_plan.compiled import compiled_plan
+    from analytics_pipeline.tracking_plan.publish import published_hash
 
     if settings.tracking_plan == "" and published_hash(connection) is not None and not settings.sample_marker.exists():
         name = connection.execute("select name from config.plan").fetchone()
@@ -78,7 +83,9 @@ def _ingest(connection: psycopg.Connection, settings: Settings) -> Step:
 
     folder = settings.landing_dir
     new = unseen(connection, event_files([folder]), settings.mapping) if folder.exists() else []
-    row = connection.execute("select coalesce(sum(rows_accepted), 0) from raw.ingest_batches where status = 'loaded'").fetchone()
+    row = connection.execute(
+        "select coalesce(sum(rows_accepted), 0) from raw.ingest_batches where status = 'loaded'"
+    ).fetchone()
     return Step("Ingest", ("raw/*",), f"{len(new)} new files" if new else None, f"{row[0] if row else 0:,} events")
 
 
@@ -110,7 +117,9 @@ def _build(connection: psycopg.Connection, now: datetime) -> Step:
 
 
 def _models(connection: psycopg.Connection, kind: str) -> Step:
-    title, assets = ("Forecast", ("ml/forecasts", "ml/forecast_accuracy")) if kind == "forecast" else ("Anomalies", ("ml/anomalies",))
+    title, assets = (
+        ("Forecast", ("ml/forecasts", "ml/forecast_accuracy")) if kind == "forecast" else ("Anomalies", ("ml/anomalies",))
+    )
     row = connection.execute(
         """
         select r.created_at from ml.model_runs as r
@@ -131,9 +140,13 @@ def _tier(connection: psycopg.Connection, settings: Settings) -> Step:
         "select build_id, as_of from ops.builds where status = 'published' order by finished_at desc limit 1"
     ).fetchone()
     done = row is not None and is_done(connection, TIER_STEP, tier_inputs(settings, *row))
-    total = connection.execute("select count(*), coalesce(sum(rows), 0) from ops.tier_catalogue where status = 'current'").fetchone()
+    total = connection.execute(
+        "select count(*), coalesce(sum(rows), 0) from ops.tier_catalogue where status = 'current'"
+    ).fetchone()
     state = f"{total[0]} days, {total[1]:,} rows" if total else ""
-    return Step("Parquet tier", ("lake/raw_events", "ops/tier_catalogue"), None if done else "not checked for this build", state)
+    return Step(
+        "Parquet tier", ("lake/raw_events", "ops/tier_catalogue"), None if done else "not checked for this build", state
+    )
 
 
 def _report(connection: psycopg.Connection) -> Step:
@@ -146,7 +159,9 @@ def _report(connection: psycopg.Connection) -> Step:
         """
     ).fetchone()
     is_there = row is not None and row[1] is not False and Path(row[0]).exists()
-    return Step("Report", ("reports/executive",), None if is_there else "not written for this build", str(row[0]) if row else "")
+    return Step(
+        "Report", ("reports/executive",), None if is_there else "not written for this build", str(row[0]) if row else ""
+    )
 
 
 def _docs(connection: psycopg.Connection, settings: Settings, *, plan_is_due: bool) -> Step:

@@ -15,7 +15,9 @@ def _compiled(file: str) -> CompiledPlan:
 def check(file: str) -> str:
     """What the plan holds, in a line. Raises PlanError."""
     plan = _compiled(file)
-    counts = ", ".join(f"{len(plan.tables[t])} {t}" for t in ("events", "dimensions", "measures", "kpis", "funnels", "retentions"))
+    counts = ", ".join(
+        f"{len(plan.tables[t])} {t}" for t in ("events", "dimensions", "measures", "kpis", "funnels", "retentions")
+    )
     return f"{plan.name}: {counts}; hash {plan.plan_hash}"
 
 

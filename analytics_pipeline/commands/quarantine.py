@@ -9,11 +9,14 @@ def listing(settings: Settings) -> str:
     with open_warehouse(settings) as warehouse, warehouse.connect() as connection:
         rows = connection.execute(
             """
-            select reason_code, count(*), count(distinct batch_id), (array_agg(uri || ':' || line_number order by quarantined_at desc))[1],
+            select reason_code, count(*), count(distinct batch_id),
+                (array_agg(uri || ':' || line_number order by quarantined_at desc))[1],
                 max(reason)
             from raw.quarantine where resolved_at is null group by reason_code order by 2 desc
             """
         ).fetchall()
     if not rows:
         return "Nothing is in quarantine."
-    return "\n\n".join(f"{n:,} × {code} in {files} files\n    {reason}\n    for example {place}" for code, n, files, place, reason in rows)
+    return "\n\n".join(
+        f"{n:,} × {code} in {files} files\n    {reason}\n    for example {place}" for code, n, files, place, reason in rows
+    )

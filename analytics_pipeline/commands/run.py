@@ -130,7 +130,13 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def _execute(
-    graph: _Graph, settings: Settings, patterns: list[str], select: str | None, as_of: datetime | None, full: bool, steps: Steps
+    graph: _Graph,
+    settings: Settings,
+    patterns: list[str],
+    select: str | None,
+    as_of: datetime | None,
+    full: bool,
+    steps: Steps,
 ) -> None:
     import dagster as dg
 
@@ -148,7 +154,11 @@ def _execute(
         progress.stack = stack
         graph.instance.add_event_listener(run_id, progress)
         result = job.execute_in_process(
-            instance=graph.instance, run_id=run_id, asset_selection=sorted(keys), run_config=config, raise_on_error=False
+            instance=graph.instance,
+            run_id=run_id,
+            asset_selection=sorted(keys),
+            run_config=config,
+            raise_on_error=False,
         )
     if not result.success:
         raise AnalyticsError(progress.error or f"run {result.run_id} failed: {log} has its whole log")
@@ -164,9 +174,11 @@ def _selected(definitions: "dg.Definitions", patterns: list[str], select: str | 
     if select is None:
         return {key for key in keys if any(fnmatch.fnmatchcase(key.to_user_string(), p) for p in patterns)}
     try:
-        found = dg.AssetSelection.from_string(select).resolve(graph) & keys
+        found = set(dg.AssetSelection.from_string(select).resolve(graph)) & keys
     except Exception as error:
-        raise UsageError(f"--select {select!r} can't be read ({error}): try kpi/kpi_values, group:marts or +reports/executive") from None
+        raise UsageError(
+            f"--select {select!r} can't be read ({error}): try kpi/kpi_values, group:marts or +reports/executive"
+        ) from None
     if not found:
         raise UsageError(f"--select {select!r} matches no asset: `analytics-pipeline up` shows them all")
     return found

@@ -15,7 +15,9 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         build = connection.execute(
             "select build_id, as_of, finished_at from ops.builds where status = 'published' order by finished_at desc limit 1"
         ).fetchone()
-        last = connection.execute("select status, reason, started_at from ops.builds order by started_at desc limit 1").fetchone()
+        last = connection.execute(
+            "select status, reason, started_at from ops.builds order by started_at desc limit 1"
+        ).fetchone()
         books = connection.execute(
             """
             select coalesce(sum(rows_read), 0), coalesce(sum(rows_accepted), 0), coalesce(sum(rows_duplicate), 0),
@@ -30,7 +32,9 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
     return {
         "home": str(settings.home),
         "warehouse": {
-            "place": warehouse.place, "embedded": warehouse.is_embedded, "server": can.server_version // 10000,
+            "place": warehouse.place,
+            "embedded": warehouse.is_embedded,
+            "server": can.server_version // 10000,
             "timescaledb": can.timescaledb,
         },
         "events": dict(zip(("read", "accepted", "duplicate", "quarantined"), map(int, books[:4]), strict=True)),
@@ -40,7 +44,7 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         "last_build": {"status": last[0], "reason": last[1], "at": last[2].isoformat()} if last else None,
         "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
         "steps": [{"title": s.title, "due": s.due, "state": s.state} for s in steps if s.assets],
-    }  # fmt: skip
+    }
 
 
 def written(report: dict[str, Any]) -> str:
@@ -57,5 +61,7 @@ def written(report: dict[str, Any]) -> str:
     if last and last["status"] == "blocked":
         lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
     lines += [f"BROKEN     {f['uri']}: {f['error']}" for f in report["failed_files"]]
-    lines += [""] + [f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]]
+    lines += [""] + [
+        f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]
+    ]
     return "\n".join(lines)

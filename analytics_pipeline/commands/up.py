@@ -39,7 +39,9 @@ def up(settings: Settings, port: int, site_port: int) -> None:
             "DAGSTER_HOME": str(prepare_dagster_home(settings)),
         }
         site = _serve_site(settings, site_port)
-        processes = [_start(command, environment, settings.home / "dagster" / f"{name}.log") for name, command in _commands(port)]
+        processes = [
+            _start(command, environment, settings.home / "dagster" / f"{name}.log") for name, command in _commands(port)
+        ]
         say(f"  Dagster   http://127.0.0.1:{port}")
         say(f"  Reports   http://127.0.0.1:{site_port}/")
         say(f"  dbt docs  http://127.0.0.1:{site_port}/docs/")

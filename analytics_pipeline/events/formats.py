@@ -55,7 +55,7 @@ def read_records(path: Path) -> Iterator[Records]:
         if name.endswith(".parquet"):
             yield from _parquet(path)
             return
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+        with _opened(path) as stream:
             if name.endswith((".ndjson", ".jsonl")):
                 yield from _ndjson(stream)
             elif name.endswith((".csv", ".tsv")):
@@ -64,6 +64,12 @@ def read_records(path: Path) -> Iterator[Records]:
                 raise UnreadableFile(f"{path}: unknown kind of file: use one of {', '.join(SUFFIXES)}")
     except (EOFError, gzip.BadGzipFile, OSError) as error:
         raise UnreadableFile(f"{path}: can't be read ({error}): nothing of it was loaded; write the file again") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path.name.endswith(".gz"):
+        return gzip.GzipFile(path)  # type: ignore[return-value]
+    return path.open("rb")
 
 
 def _chunks(rows: Iterator[tuple[int, bytes, str | None, str | None]]) -> Iterator[Records]:
@@ -78,9 +84,7 @@ def _chunks(rows: Iterator[tuple[int, bytes, str | None, str | None]]) -> Iterat
 
 
 def _ndjson(stream: IO[bytes]) -> Iterator[Records]:
-    return _chunks(
-        (number, line, *_json_object(line)) for number, line in enumerate(_lines(stream), 1) if line.strip()
-    )
+    return _chunks((number, line, *_json_object(line)) for number, line in enumerate(_lines(stream), 1) if line.strip())
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -12,9 +12,14 @@ from analytics_pipeline.warehouse.table_metadata import markdown_table, table_me
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        ["ml", name], deps=[["kpi", "kpi_values"], ["kpi", "kpi_definitions"]], group_name="ml", kinds={"python", "postgres"},
-        owners=["team:analytics"], description=description, code_version="1",
-    )  # fmt: skip
+        ["ml", name],
+        deps=[["kpi", "kpi_values"], ["kpi", "kpi_definitions"]],
+        group_name="ml",
+        kinds={"python", "postgres"},
+        owners=["team:analytics"],
+        description=description,
+        code_version="1",
+    )
 
 
 @dg.multi_asset(
@@ -30,7 +35,9 @@ def forecast(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
         for kpi_name, reason in run.skipped.items():
             context.log.warning(f"{kpi_name} has no forecast: {reason}")
         rows = [
-            (k, f"{a.mae:,.2f}", f"{a.naive_mae:,.2f}", f"{a.coverage_80:.0%}", f"{a.coverage_95:.0%}") if a else (k, "–", "–", "–", "–")
+            (k, f"{a.mae:,.2f}", f"{a.naive_mae:,.2f}", f"{a.coverage_80:.0%}", f"{a.coverage_95:.0%}")
+            if a
+            else (k, "–", "–", "–", "–")
             for k, a in run.accuracy.items()
         ]
         better = sum(a is not None and a.mae < a.naive_mae for a in run.accuracy.values())

@@ -44,7 +44,10 @@ def ingest(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> I
             if batch.outcome == "failed":
                 context.log.warning(batch.error)
         days = connection.execute(
-            "select c.day, count(*) from ops.changes as c where c.batch_id = any(%s) and c.day is not null group by 1 order by 1 desc limit 14",
+            """
+            select c.day, count(*) from ops.changes as c
+            where c.batch_id = any(%s) and c.day is not null group by 1 order by 1 desc limit 14
+            """,
             ([b.batch_id for b in batches if b.batch_id],),
         ).fetchall()
         reasons = connection.execute("select reason_code, count(*) from raw.quarantine group by 1 order by 2 desc").fetchall()
@@ -66,7 +69,9 @@ def summary(batches: list[Batch]) -> str:
     """One line: files, and records read, accepted, duplicate and quarantined."""
     if not batches:
         return "no new files"
-    read, accepted, duplicate, quarantined = (sum(getattr(b, n) for b in batches) for n in ("read", "accepted", "duplicate", "quarantined"))
+    read, accepted, duplicate, quarantined = (
+        sum(getattr(b, n) for b in batches) for n in ("read", "accepted", "duplicate", "quarantined")
+    )
     outcomes = Counter(b.outcome for b in batches)
     failed = f", {outcomes['failed']} broken" if outcomes["failed"] else ""
     return (

@@ -161,9 +161,7 @@ def _quarantine(
             copy.write_row((batch_id, source, uri, line_number, code, reason, payload, at))
 
 
-def _insert(
-    connection: psycopg.Connection, batch_id: uuid.UUID, timezone: str
-) -> tuple[int, datetime | None, datetime | None]:
+def _insert(connection: psycopg.Connection, batch_id: uuid.UUID, timezone: str) -> tuple[int, datetime | None, datetime | None]:
     """Move what is new from the stage to raw.events, and note the days and persons in the ledger.
 
     An id that occurs k times in the file takes k rounds: each occurrence is held against what the ones before left.
@@ -173,9 +171,7 @@ def _insert(
     most = connection.execute("select max(n) from (select count(*) as n from staged group by event_id) as c").fetchone()
     accepted, earliest, latest = 0, None, None
     for occurrence in range(1, ((most and most[0]) or 0) + 1):
-        row = connection.execute(
-            _SQL, {"batch_id": batch_id, "timezone": timezone, "occurrence": occurrence}
-        ).fetchone()
+        row = connection.execute(_SQL, {"batch_id": batch_id, "timezone": timezone, "occurrence": occurrence}).fetchone()
         if row and row[0]:
             accepted += row[0]
             earliest = min(filter(None, (earliest, row[1])))
@@ -184,7 +180,13 @@ def _insert(
 
 
 def _note_failure(
-    connection: psycopg.Connection, batch_id: uuid.UUID, path: Path, sha256: str, mapping: Mapping, source: str, error: str
+    connection: psycopg.Connection,
+    batch_id: uuid.UUID,
+    path: Path,
+    sha256: str,
+    mapping: Mapping,
+    source: str,
+    error: str,
 ) -> None:
     connection.execute(
         """

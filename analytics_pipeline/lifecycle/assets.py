@@ -14,11 +14,17 @@ from analytics_pipeline.warehouse.resource import WarehouseResource
 from analytics_pipeline.warehouse.step_state import note_done
 from analytics_pipeline.warehouse.table_metadata import table_metadata
 
+
 def _spec(key: list[str], kinds: set[str], description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        key, deps=[["raw", "events"], ["kpi", "kpi_values"]], group_name="lifecycle", kinds=kinds, owners=["team:analytics"],
-        description=description, code_version="1",
-    )  # fmt: skip
+        key,
+        deps=[["raw", "events"], ["kpi", "kpi_values"]],
+        group_name="lifecycle",
+        kinds=kinds,
+        owners=["team:analytics"],
+        description=description,
+        code_version="1",
+    )
 
 
 @dg.multi_asset(
@@ -40,5 +46,7 @@ def tier(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # typ
         summary = f"{len(run.exported)} days written and read back, {run.rows:,} rows, {run.bytes / 1e6:.1f} MB"
         note_done(connection, TIER_STEP, tier_inputs(settings, build_id, as_of), summary, time.monotonic() - began)
         metadata = table_metadata(connection, "ops", "tier_catalogue")
-    yield dg.MaterializeResult(asset_key=["lake", "raw_events"], metadata={"summary": summary, "store": store.url, "rows": run.rows})
+    yield dg.MaterializeResult(
+        asset_key=["lake", "raw_events"], metadata={"summary": summary, "store": store.url, "rows": run.rows}
+    )
     yield dg.MaterializeResult(asset_key=["ops", "tier_catalogue"], metadata={"summary": summary, **metadata})

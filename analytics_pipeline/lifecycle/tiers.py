@@ -123,7 +123,10 @@ def _export_day(
     read_at = datetime.now(UTC)
     content = _Content(*(connection.execute(_CHECKSUM_POSTGRES, bounds).fetchone() or (0, "0")))
     old = connection.execute(
-        "select object_key, content_checksum, rows from ops.tier_catalogue where relation = %s and day = %s and status = 'current'",
+        """
+        select object_key, content_checksum, rows from ops.tier_catalogue
+        where relation = %s and day = %s and status = 'current'
+        """,
         (RELATION, day),
     ).fetchone()
     if old and (old[1], old[2]) == (content.checksum, content.rows):
@@ -149,10 +152,20 @@ def _export_day(
             ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'current', %s)
             """,
             (
-                key, RELATION, day, bounds["range_start"], bounds["range_end"], stored.version, content.rows, stored.size,
-                sha256, content.checksum, SCHEMA_VERSION, read_at,
+                key,
+                RELATION,
+                day,
+                bounds["range_start"],
+                bounds["range_end"],
+                stored.version,
+                content.rows,
+                stored.size,
+                sha256,
+                content.checksum,
+                SCHEMA_VERSION,
+                read_at,
             ),
-        )  # fmt: skip
+        )
     if old:
         store.delete(old[0])
     return content.rows, stored.size
@@ -163,7 +176,7 @@ def _write_parquet(connection: psycopg.Connection, reader: object, bounds: dict[
     import pyarrow.parquet as pq
 
     literals = {name: sql.Literal(moment) for name, moment in bounds.items()}
-    query = sql.SQL(_EXPORT).format(**literals).as_string(connection)  # type: ignore[arg-type]
+    query = sql.SQL(_EXPORT).format(**literals).as_string(connection)
     with reader.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute(query)
         batches = cursor.fetch_record_batch()

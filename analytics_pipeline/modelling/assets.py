@@ -44,7 +44,9 @@ def builds(context: dg.AssetExecutionContext, config: BuildConfig, warehouse: Wa
     as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
     with warehouse.connect() as connection:
         build = begin_build(connection, as_of, full_refresh=config.full_refresh, run_id=context.run_id)
-        row = connection.execute("select count(*), count(distinct day), count(distinct person_key) from ops.current_changes").fetchone()
+        row = connection.execute(
+            "select count(*), count(distinct day), count(distinct person_key) from ops.current_changes"
+        ).fetchone()
     changes, days, persons = row or (0, 0, 0)
     kind = "full" if build.is_full else "incremental"
     return dg.MaterializeResult(

@@ -123,9 +123,7 @@ def _swap(connection: psycopg.Connection, table: PublishedTable) -> int:
         connection.execute(sql.SQL("drop table {}").format(fresh))
         return rows
     for grantee, privilege in grants:
-        connection.execute(
-            sql.SQL("grant {} on {} to {}").format(sql.SQL(privilege), target, sql.Identifier(grantee))
-        )
+        connection.execute(sql.SQL("grant {} on {} to {}").format(sql.SQL(privilege), target, sql.Identifier(grantee)))
     return rows
 
 

@@ -101,9 +101,11 @@ class S3Store:
         self._bucket, self._prefix = bucket, prefix
         retries: Any = {"max_attempts": 5, "mode": "standard"}
         config = Config(
-            retries=retries, request_checksum_calculation="when_required", response_checksum_validation="when_required",
+            retries=retries,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if endpoint_url else None,
-        )  # fmt: skip
+        )
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._client = boto3.client("s3", endpoint_url=endpoint_url, config=config, region_name=region)
 
@@ -126,9 +128,13 @@ class S3Store:
     def put(self, key: str, path: Path) -> StoredObject:
         with path.open("rb") as body:
             answer = self._call(
-                f"write {self.url}/{key}", self._client.put_object,
-                Bucket=self._bucket, Key=self._prefix + key, Body=body, IfNoneMatch="*",
-            )  # fmt: skip
+                f"write {self.url}/{key}",
+                self._client.put_object,
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=body,
+                IfNoneMatch="*",
+            )
         return StoredObject(key, path.stat().st_size, answer.get("VersionId"))
 
     def get(self, key: str, path: Path) -> None:
@@ -143,7 +149,11 @@ class S3Store:
         token: dict[str, str] = {}
         while True:
             page = self._call(
-                f"list {self.url}", self._client.list_objects_v2, Bucket=self._bucket, Prefix=self._prefix + prefix, **token
+                f"list {self.url}",
+                self._client.list_objects_v2,
+                Bucket=self._bucket,
+                Prefix=self._prefix + prefix,
+                **token,
             )
             for entry in page.get("Contents", []):
                 yield StoredObject(entry["Key"].removeprefix(self._prefix), entry["Size"])

@@ -21,16 +21,25 @@ def _gate_asset(gate: Gate, deps: list[dg.AssetKey], description: str) -> dg.Ass
     suites = read_suites(gate)
     specs = [
         dg.AssetCheckSpec(
-            _check_name(suite.relation, e.check_name), asset=key, blocking=e.severity == "blocking", description=e.description or e.type
+            _check_name(suite.relation, e.check_name),
+            asset=key,
+            blocking=e.severity == "blocking",
+            description=e.description or e.type,
         )
         for suite in suites
         for e in suite.expectations
     ]
 
     @dg.asset(
-        key=key, deps=deps, check_specs=specs, group_name="quality", kinds={"greatexpectations", "postgres"},
-        owners=["team:analytics"], description=description, code_version="1",
-    )  # fmt: skip
+        key=key,
+        deps=deps,
+        check_specs=specs,
+        group_name="quality",
+        kinds={"greatexpectations", "postgres"},
+        owners=["team:analytics"],
+        description=description,
+        code_version="1",
+    )
     def run(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             row = connection.execute("select build_id from ops.current_build").fetchone()
@@ -57,7 +66,9 @@ def _gate_asset(gate: Gate, deps: list[dg.AssetKey], description: str) -> dg.Ass
                 )
             raise dg.Failure(f"{GateBlocked.__name__}: {reason}", allow_retries=False)
         warned = sum(not r.passed for r in results)
-        summary = f"{sum(r.passed for r in results)} of {len(results)} checks passed" + (f", {warned} warnings" if warned else "")
+        summary = f"{sum(r.passed for r in results)} of {len(results)} checks passed" + (
+            f", {warned} warnings" if warned else ""
+        )
         yield dg.MaterializeResult(asset_key=key, metadata={"summary": summary})
 
     return run
@@ -66,7 +77,8 @@ def _gate_asset(gate: Gate, deps: list[dg.AssetKey], description: str) -> dg.Ass
 def describe(failed: list[CheckResult]) -> str:
     """What a reader is told when a gate blocks."""
     parts = [
-        f"{r.relation}: {r.details.get('description') or r.check_name}" + (f" ({r.rows_failed} rows do not)" if r.rows_failed else "")
+        f"{r.relation}: {r.details.get('description') or r.check_name}"
+        + (f" ({r.rows_failed} rows do not)" if r.rows_failed else "")
         for r in failed
     ]
     return f"{len(failed)} blocking check{'s' if len(failed) > 1 else ''} failed: " + "; ".join(parts)

@@ -31,7 +31,9 @@ class CheckResult:
         return not self.passed and self.severity == "blocking"
 
 
-def run_gate(warehouse: Warehouse, gate: Gate, build_id: uuid.UUID | None, suites: list[Suite] | None = None) -> list[CheckResult]:
+def run_gate(
+    warehouse: Warehouse, gate: Gate, build_id: uuid.UUID | None, suites: list[Suite] | None = None
+) -> list[CheckResult]:
     """Run all suites of a gate and keep the results.
 
     Args:
@@ -69,7 +71,10 @@ def _to_gx(position: int, expectation: Expectation) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     configuration = ExpectationConfiguration(
-        type=expectation.type, kwargs=expectation.kwargs, meta={"position": position}, description=expectation.description
+        type=expectation.type,
+        kwargs=expectation.kwargs,
+        meta={"position": position},
+        description=expectation.description,
     )
     return configuration.to_domain_obj()
 
@@ -78,7 +83,7 @@ def _result(suite: Suite, expectation: Expectation, outcome: Any) -> CheckResult
     """Counts only: failing examples can hold personal data."""
     found = outcome.result or {}
     observed = found.get("observed_value")
-    details = {"expected": expectation.kwargs, "description": expectation.description}
+    details: dict[str, Any] = {"expected": expectation.kwargs, "description": expectation.description}
     if isinstance(observed, int | float | str):
         details["observed"] = observed
     if outcome.exception_info and outcome.exception_info.get("raised_exception"):
@@ -103,7 +108,17 @@ def _write(connection: psycopg.Connection, gate: Gate, build_id: uuid.UUID | Non
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             [
-                (gate, build_id, r.relation, r.check_name, r.severity, r.passed, r.rows_checked, r.rows_failed, Jsonb(r.details))
+                (
+                    gate,
+                    build_id,
+                    r.relation,
+                    r.check_name,
+                    r.severity,
+                    r.passed,
+                    r.rows_checked,
+                    r.rows_failed,
+                    Jsonb(r.details),
+                )
                 for r in results
             ],
         )

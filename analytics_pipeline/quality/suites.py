@@ -26,8 +26,7 @@ class Expectation(BaseModel):
         """A short name, unique within its table."""
         subject = self.kwargs.get("column") or "_".join(self.kwargs.get("column_list", []))
         if self.description:
-            subject = "_".join("".join(c if c.isalnum() else " " for c in self.description.lower()).split()[:12])
-            return subject
+            return "_".join("".join(c if c.isalnum() else " " for c in self.description.lower()).split()[:12])
         return "_".join(filter(None, [self.type.removeprefix("expect_"), subject]))
 
 

@@ -13,16 +13,24 @@ from analytics_pipeline.warehouse.resource import WarehouseResource
 @dg.asset(
     key=["reports", "executive"],
     deps=[
-        ["kpi", "kpi_values"], ["kpi", "kpi_status"], ["kpi", "kpi_definitions"], ["ml", "forecasts"], ["ml", "forecast_accuracy"],
-        ["ml", "anomalies"], ["marts", "fct_funnel_attempts"], ["marts", "fct_retention"], ["raw", "ingest_batches"],
-        ["quality", "raw_gate"], ["quality", "build_gate"],
+        ["kpi", "kpi_values"],
+        ["kpi", "kpi_status"],
+        ["kpi", "kpi_definitions"],
+        ["ml", "forecasts"],
+        ["ml", "forecast_accuracy"],
+        ["ml", "anomalies"],
+        ["marts", "fct_funnel_attempts"],
+        ["marts", "fct_retention"],
+        ["raw", "ingest_batches"],
+        ["quality", "raw_gate"],
+        ["quality", "build_gate"],
     ],
     group_name="reports",
     kinds={"html"},
     owners=["team:analytics"],
     code_version="1",
     description="Headline KPIs, forecasts, what stood out and why, funnel, retention and data quality, on one page.",
-)  # fmt: skip
+)
 def executive(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     folder = warehouse.settings.report_dir
     with warehouse.connect() as connection:
@@ -37,7 +45,9 @@ def executive(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ig
             "summary": str(path),
             "report": dg.MetadataValue.url(path.as_uri()),
             "headlines": dg.MetadataValue.md("\n".join(["| KPI | Value | Status |", "| --- | --- | --- |", *lines])),
-            "chart": dg.MetadataValue.md(_inline(data.headlines[0]["history"], data.headlines[0]["title"])) if data.headlines else "",
+            "chart": dg.MetadataValue.md(_inline(data.headlines[0]["history"], data.headlines[0]["title"]))
+            if data.headlines
+            else "",
         }
     )
 

@@ -46,7 +46,11 @@ def render(data: Executive) -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["written"] = numbers.written
     environment.filters["day_name"] = lambda d: numbers.day_name(date.fromisoformat(str(d)))
@@ -55,15 +59,12 @@ def render(data: Executive) -> str:
     return environment.get_template(f"{TEMPLATE}.html.jinja").render(
         d=data,
         funnel_days=FUNNEL_DAYS,
-        sparklines={k["kpi_name"]: Markup(charts.sparkline(k["history"], k["title"])) for k in data.headlines},  # noqa: S704
+        sparklines={k["kpi_name"]: Markup(charts.sparkline(k["history"], k["title"])) for k in data.headlines},
         trends={
-            f["kpi_name"]: Markup(charts.forecast_trend(f["history"], f["forecast"], f["title"], f["unit"]))  # noqa: S704
+            f["kpi_name"]: Markup(charts.forecast_trend(f["history"], f["forecast"], f["title"], f["unit"]))
             for f in data.forecasts
         },
-        anomaly_charts=[
-            Markup(charts.anomaly_chart(a["history"], a, a["title"], a["unit"]))  # noqa: S704
-            for a in data.anomalies[:2]
-        ],
+        anomaly_charts=[Markup(charts.anomaly_chart(a["history"], a, a["title"], a["unit"])) for a in data.anomalies[:2]],
     )
 
 

@@ -106,7 +106,8 @@ def _forecasts(cursor: psycopg.Cursor[Row], day: date, build_id: uuid.UUID) -> l
             to_jsonb(a) - 'model_run_id' - 'kpi_name' as accuracy
         from kpi.kpi_definitions as d
         inner join (
-            select v.kpi_name, jsonb_agg(jsonb_build_object('day', v.period_date, 'value', v.value) order by v.period_date) as history
+            select v.kpi_name,
+                jsonb_agg(jsonb_build_object('day', v.period_date, 'value', v.value) order by v.period_date) as history
             from kpi.kpi_values as v where v.dimension = 'all' and v.period_date between %(from)s and %(day)s
             group by v.kpi_name
         ) as h on d.kpi_name = h.kpi_name

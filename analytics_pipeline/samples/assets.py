@@ -25,7 +25,10 @@ def sample_files() -> dg.MaterializeResult:  # type: ignore[type-arg]
     written = files.write_samples(settings.landing_dir, *span) if span else []
     total = len(list(settings.landing_dir.glob("events-*")))
     return dg.MaterializeResult(
-        metadata={"summary": f"{len(written)} new files, {total} in all", "folder": dg.MetadataValue.path(str(settings.landing_dir))}
+        metadata={
+            "summary": f"{len(written)} new files, {total} in all",
+            "folder": dg.MetadataValue.path(str(settings.landing_dir)),
+        }
     )
 
 
@@ -34,6 +37,10 @@ def landing_assets(settings: Settings) -> Sequence[dg.AssetsDefinition | dg.Asse
     if settings.sample_marker.exists():
         return [sample_files]
     spec = dg.AssetSpec(
-        LANDING_KEY, group_name="sources", kinds={"file"}, description="Event files in the landing folder.", owners=["team:analytics"]
+        LANDING_KEY,
+        group_name="sources",
+        kinds={"file"},
+        description="Event files in the landing folder.",
+        owners=["team:analytics"],
     )
     return [spec]

@@ -148,7 +148,7 @@ def _visit(rng: random.Random, visitor: _Visitor, day: date, index: int) -> list
     basket = []
     on_first_day = visitor.signed_up_on == index
     to_cart = (0.32 if index >= _RELEASE_DAY else 0.115) if on_first_day else 0.19
-    since = {} if not visitor.signed_up_on else {"days_since_sign_up": str(index - visitor.signed_up_on)}
+    since: dict[str, Any] = {} if not visitor.signed_up_on else {"days_since_sign_up": str(index - visitor.signed_up_on)}
     for _ in range(1 + min(int(rng.expovariate(0.45)), 12)):
         category = rng.choice(list(_CATEGORIES))
         price = round(_CATEGORIES[category] * rng.lognormvariate(0, 0.35), 2)

@@ -62,9 +62,7 @@ class _Compiler:
         }
         hashes = {m["measure"]: m["definition_hash"] for m in tables["measures"]}
         dimensions = {d["dimension"]: d["definition_hash"] for d in tables["dimensions"]}
-        tables["kpis"] = [
-            self._kpi(i, n, k, hashes, dimensions) for i, (n, k) in enumerate(self.plan.kpis.items())
-        ]
+        tables["kpis"] = [self._kpi(i, n, k, hashes, dimensions) for i, (n, k) in enumerate(self.plan.kpis.items())]
         for name in self.plan.funnels:
             self._funnel(name, tables)
         for name in self.plan.retentions:

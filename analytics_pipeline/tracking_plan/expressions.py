@@ -11,19 +11,62 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 EVENT_COLUMNS = frozenset(
-    "event_name source user_id anonymous_id session_id entity_type entity_id country region city device_type platform "
-    "app_version value currency".split()
+    {
+        "event_name",
+        "source",
+        "user_id",
+        "anonymous_id",
+        "session_id",
+        "entity_type",
+        "entity_id",
+        "country",
+        "region",
+        "city",
+        "device_type",
+        "platform",
+        "app_version",
+        "value",
+        "currency",
+    }
 )
-SESSION_COLUMNS = frozenset("duration_seconds events page_views is_bounce converted value".split())
+SESSION_COLUMNS = frozenset(["duration_seconds", "events", "page_views", "is_bounce", "converted", "value"])
 
 _CONDITION_NODES: tuple[type[exp.Expression], ...] = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.Is,
-    exp.Like, exp.ILike, exp.Null, exp.Boolean, exp.Literal, exp.Neg, exp.Column, exp.Identifier, exp.Tuple,
-    exp.Cast, exp.DataType,
-)  # fmt: skip
+    exp.And,
+    exp.Or,
+    exp.Not,
+    exp.Paren,
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.In,
+    exp.Between,
+    exp.Is,
+    exp.Like,
+    exp.ILike,
+    exp.Null,
+    exp.Boolean,
+    exp.Literal,
+    exp.Neg,
+    exp.Column,
+    exp.Identifier,
+    exp.Tuple,
+    exp.Cast,
+    exp.DataType,
+)
 _FORMULA_NODES: tuple[type[exp.Expression], ...] = (
-    exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Literal, exp.Neg, exp.Column, exp.Identifier,
-)  # fmt: skip
+    exp.Add,
+    exp.Sub,
+    exp.Mul,
+    exp.Paren,
+    exp.Literal,
+    exp.Neg,
+    exp.Column,
+    exp.Identifier,
+)
 _CAST_TYPES = {exp.DataType.Type.DECIMAL, exp.DataType.Type.TEXT, exp.DataType.Type.BOOLEAN}
 
 
@@ -80,9 +123,7 @@ def _parse(text: str) -> exp.Expression:
     return tree[0]
 
 
-def _allowed(
-    tree: exp.Expression, nodes: tuple[type[exp.Expression], ...], columns: frozenset[str]
-) -> exp.Expression:
+def _allowed(tree: exp.Expression, nodes: tuple[type[exp.Expression], ...], columns: frozenset[str]) -> exp.Expression:
     for node in tree.walk():
         if type(node) not in nodes:
             raise ExpressionError(f"{node.sql(dialect='postgres')!r} ({type(node).__name__}) is not possible here")

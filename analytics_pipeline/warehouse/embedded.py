@@ -116,7 +116,15 @@ def _as_owner(command: list[str]) -> list[str]:
     if setpriv is None:
         raise WarehouseUnavailable("running as root needs the program setpriv (package util-linux): install it")
     capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [setpriv, f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups", *capability, "--", *command]
+    return [
+        setpriv,
+        f"--reuid={owner.pw_uid}",
+        f"--regid={owner.pw_gid}",
+        "--clear-groups",
+        *capability,
+        "--",
+        *command,
+    ]
 
 
 def _own(path: Path) -> None:
@@ -174,7 +182,7 @@ def _answers(folder: Path) -> bool:
 
 def _start(folder: Path, tell: Callable[[str], None]) -> None:
     if _answers(folder):
-        return
+        return None
     data, log = folder / "data", folder / "log"
     process: subprocess.Popen[bytes] | None = None
     if supervisor.postmaster_pid(data) is None:

@@ -1,4 +1,4 @@
-"""Brings the schemas raw, config, ops, ml and live to this version, by Alembic. Schemas that dbt or publish own are not here."""
+"""Brings the schemas raw, config, ops, ml and live to this version, by Alembic. What dbt or publish own is not here."""
 
 from pathlib import Path
 

@@ -49,8 +49,10 @@ def daily_series(connection: psycopg.Connection, flag: str, *, with_dimensions: 
         """,
         {"flag": flag, "with_dimensions": with_dimensions},
     ).fetchall()
-    return [DailySeries(*row[:6], None if row[6][0] is None and row[6][-1] is None else _zeros(row[6])) for row in rows]
+    return [DailySeries(row[0], row[1], row[2], row[3], row[4], row[5], _zeros(row[6])) for row in rows]
 
 
-def _zeros(values: list[float | None]) -> list[float]:
+def _zeros(values: list[float | None]) -> list[float] | None:
+    if all(value is None for value in values):
+        return None
     return [0.0 if value is None else value for value in values]
