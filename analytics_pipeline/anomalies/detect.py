@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 SEASON = 7
 SHORTEST = 3 * SEASON
-TOTAL_THRESHOLD, PART_THRESHOLD = 4.0, 5.5
+TOTAL_THRESHOLD, PART_THRESHOLD = 4.0, 5.0
 _FEWEST_PER_DAY = 20
 _TREND_DAYS = 35
 _DRIVER_SHARE, _DRIVER_LIFT = 0.5, 1.2
@@ -105,12 +105,20 @@ def _fit(series: DailySeries) -> _Fitted:
     filled = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
     fit = STL(filled, period=SEASON, seasonal=len(values) | 1, trend=_TREND_DAYS, robust=True).fit()
     expected = np.asarray(fit.trend + fit.seasonal, dtype=float)
-    noise = np.sqrt(1 / np.maximum(series.weights, 1.0)) if series.weights is not None else np.sqrt(np.maximum(expected, 1.0))
-    residuals = np.where(known, (filled - expected) / noise, 0.0)
+    residuals = np.where(known, (filled - expected) / _chance(series, expected), 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         detector = MAD(threshold=TOTAL_THRESHOLD).fit(residuals.reshape(-1, 1))
-    return _Fitted(series, expected, np.asarray(detector.decision_scores_, dtype=float))
+    spread = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    return _Fitted(series, expected, np.asarray(detector.decision_scores_, dtype=float) * min(1.0, spread))
+
+
+def _chance(series: DailySeries, expected: Array) -> Array:
+    """Standard deviation by chance alone: Poisson for counts, binomial for shares. No series is judged by less."""
+    if series.weights is None:
+        return np.sqrt(np.maximum(expected, 1.0))
+    share = np.clip(expected, 0.01, 0.99)
+    return np.sqrt(share * (1 - share) / np.maximum(series.weights, 1.0))
 
 
 def _drivers(total: _Fitted, parts: list[_Fitted], day: date) -> list[Driver]:

@@ -19,8 +19,8 @@ _SEED = 20
 _OUTAGE_DAY, OUTAGE_COUNTRY, OUTAGE_DEVICE = 71, "DE", "mobile"
 _RELEASE_DAY, OLD_VERSION, NEW_VERSION = 50, "3.4.0", "3.5.0"
 _ESTABLISHED = 2300
-_COUNTRIES = {"DE": 46, "AT": 14, "CH": 13, "FR": 12, "NL": 9, "PL": 6}
-_DEVICES = {"mobile": 58, "desktop": 34, "tablet": 8}
+_COUNTRIES = {"DE": 54, "AT": 12, "CH": 11, "FR": 10, "NL": 8, "PL": 5}
+_DEVICES = {"mobile": 66, "desktop": 27, "tablet": 7}
 _CATEGORIES = {"kitchen": 18, "garden": 32, "books": 14, "lighting": 45, "toys": 22, "textiles": 38}
 _WEEKDAY = (0.92, 0.94, 0.97, 1.0, 1.04, 1.18, 1.12)
 
@@ -162,7 +162,7 @@ def _visit(rng: random.Random, visitor: _Visitor, day: date, index: int) -> list
     if basket and rng.random() < 0.86:
         happens("checkout_start", 30, items=len(basket))
         is_down = index == _OUTAGE_DAY and visitor.country == OUTAGE_COUNTRY and visitor.device == OUTAGE_DEVICE
-        if rng.random() < 0.68 and not is_down:
+        if rng.random() < 0.82 and not is_down:
             order = f"order-{index:03d}-{rng.getrandbits(32):08x}"
             happens("purchase", 70, round(sum(basket), 2), order=order, items=len(basket))
             if rng.random() < 0.03:

@@ -138,6 +138,10 @@ class _Compiler:
     def _kpi(self, position: int, name: str, kpi: Kpi, measures: dict[str, str], dimensions: dict[str, str]) -> Row:
         loc = ("kpis", name, "formula")
         numerator, denominator = self._compile(loc, expressions.ratio, kpi.formula, frozenset(measures))
+        for unknown in set(kpi.dimensions) - set(dimensions):
+            line = line_of(self.path, "kpis", name, "dimensions")
+            known = ", ".join(dimensions)
+            raise PlanError(f"{self.path}:{line}: kpis.{name}.dimensions: {unknown!r} is not one of {known}")
         used = {c.name for side in (numerator, denominator) if side for c in side.find_all(exp.Column)}
         inputs = sorted(measures[m] for m in used) + sorted(dimensions[d] for d in kpi.dimensions)
         return {

@@ -5,6 +5,7 @@ SQL of its own. What is done with the results is in `compile`.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import sqlglot
 from sqlglot import exp
@@ -114,13 +115,13 @@ def to_sql(tree: exp.Expression) -> str:
 
 def _parse(text: str) -> exp.Expression:
     try:
-        tree = sqlglot.parse(text, read="postgres")
+        trees = sqlglot.parse(text, read="postgres")
     except SqlglotError as error:
         detail = str(error).splitlines()[0]
         raise ExpressionError(f"{text!r} is not an SQL expression ({detail})") from None
-    if len(tree) != 1 or tree[0] is None:
+    if len(trees) != 1 or trees[0] is None:
         raise ExpressionError(f"{text!r} is not one SQL expression")
-    return tree[0]
+    return cast(exp.Expression, trees[0])
 
 
 def _allowed(tree: exp.Expression, nodes: tuple[type[exp.Expression], ...], columns: frozenset[str]) -> exp.Expression:

@@ -151,11 +151,3 @@ class TrackingPlan(Part):
         if "all" in value:
             raise ValueError("'all' stands for the undivided total: choose another name")
         return value
-
-    @model_validator(mode="after")
-    def _dimensions_exist(self) -> "TrackingPlan":
-        for name, kpi in self.kpis.items():
-            for dimension in kpi.dimensions:
-                if dimension not in self.dimensions:
-                    raise ValueError(f"kpis.{name}: dimension {dimension!r} is not one of {sorted(self.dimensions)}")
-        return self
