@@ -6,8 +6,9 @@ What a product means (events, KPIs, time zone) is not a setting: it is in the tr
 import os
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,7 +18,9 @@ from analytics_pipeline.errors import UsageError
 class Settings(BaseSettings):
     """The settings of one home: one product, one plan, one database, one Dagster instance."""
 
-    model_config = SettingsConfigDict(env_prefix="ANALYTICS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ANALYTICS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(Path(".analytics"), description="Folder for everything that is kept on this machine.")
     database_url: SecretStr | None = Field(None, description="postgresql:// URL. Unset: the embedded server.")
@@ -38,9 +41,19 @@ class Settings(BaseSettings):
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        scheme = urlsplit(value.get_secret_value()).scheme
-        if scheme not in {"postgresql", "postgres"}:
-            raise ValueError(f"scheme {scheme!r} is not PostgreSQL: use postgresql://user:password@host:5432/database")
+        scheme, _, rest = value.get_secret_value().partition("://")
+        if scheme not in {"postgresql", "postgres"} or not rest:
+            raise ValueError("is not a PostgreSQL URL: use postgresql://user:password@host:5432/database")
+        try:
+            parts = conninfo_to_dict(value.get_secret_value())
+        except ProgrammingError:
+            parts = {}
+        where = f"{parts.get('host', '')}{parts.get('dbname', '')}"
+        if not parts.get("dbname") or "@" in where or rest.partition("?")[0].count("@") > 1:
+            raise ValueError(
+                "can't be read, or names no database: use postgresql://user:password@host:5432/database, and write "
+                "@ / : % # ? and spaces in the password as %40 %2F %3A %25 %23 %3F %20"
+            )
         return value
 
     @cached_property

@@ -134,7 +134,7 @@ class Builder:
         """All published rows, in an order that does not depend on the build."""
         return {
             f"{t.schema}.{t.name}": self.connection.execute(
-                f"select * from {t.schema}.{t.name} as x order by x::text"  # type: ignore[arg-type]  # noqa: S608
+                f"select * from {t.schema}.{t.name} as x order by x::text"  # type: ignore[arg-type]
             ).fetchall()
             for t in TABLES
         }

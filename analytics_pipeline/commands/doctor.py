@@ -62,7 +62,7 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
-    place = settings.home if settings.home.exists() else settings.home.parent
+    place = next(p for p in (settings.home, *settings.home.parents) if p.is_dir())
     free = shutil.disk_usage(place).free
     remedy = "" if free >= _LEAST_FREE else "free some space, or set ANALYTICS_HOME to a larger disk"
     yield Finding("disk", f"{free / 1e9:.1f} GB free at {place}", remedy)

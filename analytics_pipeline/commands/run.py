@@ -174,7 +174,8 @@ def _selected(definitions: "dg.Definitions", patterns: list[str], select: str | 
     if select is None:
         return {key for key in keys if any(fnmatch.fnmatchcase(key.to_user_string(), p) for p in patterns)}
     try:
-        found = set(dg.AssetSelection.from_string(select).resolve(graph)) & keys
+        selection = dg.AssetSelection.from_string(select).required_multi_asset_neighbors()
+        found = set(selection.resolve(graph)) & keys
     except Exception as error:
         raise UsageError(
             f"--select {select!r} can't be read ({error}): try kpi/kpi_values, group:marts or +reports/executive"

@@ -24,12 +24,13 @@ def query(warehouse: Warehouse, text: str) -> tuple[list[str], list[tuple[Any, .
         connection.execute("set transaction read only")
         connection.execute("select set_config('statement_timeout', %s, true)", (f"{SECONDS}s",))
         try:
-            cursor = connection.execute(text.encode())
+            connection.execute("set local role analytics_reader")
+            cursor = connection.execute(text.encode(), prepare=True)
             if cursor.description is None:
                 raise UsageError(f"{text.strip()[:60]!r} returns no rows: sql takes one query")
             return [column.name for column in cursor.description], cursor.fetchall()
-        except psycopg.errors.ReadOnlySqlTransaction:
-            raise UsageError("sql only reads; nothing was changed") from None
+        except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege):
+            raise UsageError("sql only reads marts, kpi, ml, raw, ops, config and live; nothing was changed") from None
         except psycopg.errors.QueryCanceled:
             raise AnalyticsError(f"the query was stopped after {SECONDS} s: narrow it down by day or dimension") from None
         except psycopg.Error as error:

@@ -6,6 +6,8 @@ What the fields mean is not known here.
 
 import csv
 import gzip
+import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import orjson
 from analytics_pipeline.errors import UnreadableFile
 
 RECORDS_PER_CHUNK = 50_000
+_LONGEST_CELL = 1 << 27
 SUFFIXES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
@@ -34,6 +37,13 @@ class Records:
         self.payload.append(payload)
         self.document.append(document)
         self.problem.append(problem)
+
+    def halves(self) -> tuple["Records", "Records"]:
+        """The first and the second half of the rows."""
+        middle = len(self) // 2
+        parts = (slice(None, middle), slice(middle, None))
+        first, second = (Records(self.line_number[p], self.payload[p], self.document[p], self.problem[p]) for p in parts)
+        return first, second
 
     def __len__(self) -> int:
         return len(self.line_number)
@@ -62,7 +72,7 @@ def read_records(path: Path) -> Iterator[Records]:
                 yield from _csv(stream, "\t" if name.endswith(".tsv") else ",")
             else:
                 raise UnreadableFile(f"{path}: unknown kind of file: use one of {', '.join(SUFFIXES)}")
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableFile(f"{path}: can't be read ({error}): nothing of it was loaded; write the file again") from error
 
 
@@ -108,42 +118,69 @@ def _json_object(line: bytes) -> tuple[str | None, str | None]:
     return line.decode(), None
 
 
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
+def _has_nul(document: Any) -> bool:
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\x00" in value:
+            return True
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+    return False
 
 
 def _csv(stream: IO[bytes], delimiter: str) -> Iterator[Records]:
-    return _chunks(_csv_rows(stream, delimiter))
+    csv.field_size_limit(_LONGEST_CELL)
+    lines = _CsvLines(stream)
+    try:
+        header = next(csv.reader(lines, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise UnreadableFile(f"the header can't be read ({error}): write the file with LF or CRLF line ends") from None
+    if any("\x00" in name for name in header):
+        raise UnreadableFile("the header holds the NUL character: write the file again")
+    return _chunks(_csv_rows(lines, header, delimiter))
 
 
-def _csv_rows(stream: IO[bytes], delimiter: str) -> Iterator[tuple[int, bytes, str | None, str | None]]:
-    consumed: list[bytes] = []
+class _CsvLines:
+    """Physical lines with their numbers; those of a record that turned out to be broken can be read again."""
 
-    def text() -> Iterator[str]:
-        for number, line in enumerate(stream):
-            consumed.append(line)
-            yield (line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line).decode("utf-8", "surrogateescape")
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._fresh = enumerate(stream, 1)
+        self._again: deque[tuple[int, bytes]] = deque()
+        self.taken: list[tuple[int, bytes]] = []
 
-    reader = csv.reader(text(), delimiter=delimiter, strict=False)
-    header = next(reader, None)
-    consumed.clear()
+    def __iter__(self) -> "_CsvLines":
+        return self
+
+    def __next__(self) -> str:
+        number, line = self._again.popleft() if self._again else next(self._fresh)
+        self.taken.append((number, line))
+        return (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).decode("utf-8", "surrogateescape")
+
+    def give_back(self) -> None:
+        """All taken lines but the first are read again."""
+        self._again.extendleft(reversed(self.taken[1:]))
+        self.taken = self.taken[:1]
+
+
+def _csv_rows(lines: _CsvLines, header: list[str], delimiter: str) -> Iterator[tuple[int, bytes, str | None, str | None]]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        first = reader.line_num + 1
+        lines.taken = []
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error:
+            lines.give_back()
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
             row = None
-        payload = b"".join(consumed).rstrip(b"\r\n")
-        consumed.clear()
         if row == []:
             continue
-        yield (first, payload, *_csv_object(header or [], row))
+        payload = b"".join(line for _, line in lines.taken).rstrip(b"\r\n")
+        yield (lines.taken[0][0], payload, *_csv_object(header, row))
 
 
 def _csv_object(header: list[str], row: list[str] | None) -> tuple[str | None, str | None]:
@@ -172,10 +209,11 @@ def _parquet(path: Path) -> Iterator[Records]:
             number = duckdb.ColumnExpression("file_row_number")
             for batch in rows.select(number, document).to_arrow_reader(RECORDS_PER_CHUNK):
                 yield _parquet_chunk(*(column.to_pylist() for column in batch.columns))
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        except duckdb.Error as error:
             raise UnreadableFile(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}): write it again") from error
 
 
 def _parquet_chunk(numbers: list[int], documents: list[str]) -> Records:
     payloads = [document.encode() for document in documents]
-    return Records([n + 1 for n in numbers], payloads, list(documents), [None] * len(documents))
+    judged = [_json_object(payload) for payload in payloads]
+    return Records([n + 1 for n in numbers], payloads, [d for d, _ in judged], [problem for _, problem in judged])

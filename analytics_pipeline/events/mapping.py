@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Literal
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -26,6 +27,13 @@ class FieldSource(BaseModel):
     constant: str | None = None
     format: Literal["iso", "epoch_s", "epoch_ms", "epoch_us"] = "iso"
     zone: str | None = None
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError(f"{value!r} is not an IANA time zone: write one like Europe/Berlin or UTC")
+        return value
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -79,6 +87,8 @@ def load_mapping(name_or_path: str) -> Mapping:
         raise MappingError(f"no mapping {name_or_path!r}: give the path of a YAML file or one of {names}")
     try:
         return Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        raise MappingError(f"{path}: not UTF-8 text ({error.reason}): save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise MappingError(f"{path}: not YAML: {error}") from None
     except ValidationError as error:

@@ -21,17 +21,21 @@ _NOTHING = FieldSource()
 _NO_PATH = '$."\u0001"'
 
 
+Refusal = tuple[int, str, str, bytes]
+"""Line number, reason code, offending value, original bytes."""
+
+
 @dataclass(frozen=True)
 class Normalised:
     """One chunk.
 
     Attributes:
         events: one row per accepted event, columns as in raw.events without batch_id; times in UTC.
-        refused: (line_number, reason_code, offending value, payload) per refused record.
+        refused: one per refused record.
     """
 
     events: pa.Table
-    refused: list[tuple[int, str, str, bytes]]
+    refused: list[Refusal]
 
 
 @cache
@@ -63,6 +67,14 @@ class Normaliser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._database.close()
 
+    def _in_halves(self, records: Records) -> Normalised:
+        """Find the record that the engine stumbles over, refuse it, and keep the others."""
+        if len(records) == 1:
+            refused = (records.line_number[0], "not_storable", "", records.payload[0])
+            return Normalised(self.apply(Records([], [], [], [])).events, [refused])
+        first, second = (self.apply(half) for half in records.halves())
+        return Normalised(pa.concat_tables([first.events, second.events]), first.refused + second.refused)
+
     def apply(self, records: Records) -> Normalised:
         """Judge and type one chunk."""
         table = pa.table(
@@ -74,8 +86,12 @@ class Normaliser:
             }
         )
         self._database.register("records", table)
-        result = self._database.sql(_QUERY, params=self._parameters).to_arrow_table()
-        self._database.unregister("records")
+        try:
+            result = self._database.sql(_QUERY, params=self._parameters).to_arrow_table()
+        except duckdb.Error:
+            return self._in_halves(records)
+        finally:
+            self._database.unregister("records")
         is_accepted = pa.compute.is_null(result["reason_code"])
         judgement = ["line_number", "payload", "reason_code", "time_text", "value_text"]
         events = result.filter(is_accepted).drop_columns(judgement[1:])
@@ -83,7 +99,7 @@ class Normaliser:
         return Normalised(events, [_refusal(row) for row in refused])
 
 
-def _refusal(row: dict[str, Any]) -> tuple[int, str, str, bytes]:
+def _refusal(row: dict[str, Any]) -> Refusal:
     code = row["reason_code"]
     offending = row["value_text"] if code == "invalid_value" else row["time_text"]
     shows_value = code in {"invalid_value", "invalid_time", "time_without_zone", "before_start", "in_future"}

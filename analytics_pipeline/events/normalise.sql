@@ -36,9 +36,11 @@ judged as (
             when occurred_at is null then 'invalid_time'
             when f[4] is not null and parse_time(f[4], $received_format, $received_zone) is null
                 then 'invalid_received_time'
+            when received_at > $received_at::timestamptz + interval '1 year' then 'invalid_received_time'
             when occurred_at < $starts_at::timestamptz then 'before_start'
             when occurred_at > received_at + interval '1 day' then 'in_future'
             when f[16] is not null and value is null then 'invalid_value'
+            when f[18] is not null and regexp_matches(f[18], '(^|[^\\])(\\\\)*\\u0000') then 'nul_in_text'
             when f[18] is not null and (not json_valid(f[18]) or json_type(f[18]) != 'OBJECT') then 'invalid_properties'
         end as reason_code
     from parsed

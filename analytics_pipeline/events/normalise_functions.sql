@@ -4,7 +4,7 @@ and not regexp_matches(text, '([Zz]|[+-]\d{2}(:?\d{2})?)$');
 
 create or replace macro parse_time(text, format, zone) as
 case
-    when format = 'epoch_s' then to_timestamp(try_cast(text as double))
+    when format = 'epoch_s' then make_timestamptz(try_cast(try_cast(text as double) * 1000000 as bigint))
     when format = 'epoch_ms' then make_timestamptz(try_cast(try_cast(text as double) * 1000 as bigint))
     when format = 'epoch_us' then make_timestamptz(try_cast(text as bigint))
     when regexp_matches(text, ':\d{2}(\.\d+)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$') then try_cast(text as timestamptz)

@@ -1,11 +1,4 @@
-with ranked as (
-    select
-        *,
-        row_number() over (partition by event_id order by line_number) as occurrence
-    from staged
-),
-
-inserted as (
+with inserted as (
     insert into raw.events (
         event_id, event_name, occurred_at, received_at, source, user_id, anonymous_id, session_id, entity_type, entity_id,
         country, region, city, device_type, platform, app_version, value, currency, properties, batch_id
@@ -31,10 +24,9 @@ inserted as (
         s.currency,
         s.properties,
         %(batch_id)s
-    from ranked as s
+    from staged as s
     where
-        s.occurrence = %(occurrence)s
-        and not exists (
+        not exists (
             select 1
             from raw.events as e
             where
@@ -69,6 +61,7 @@ ledger_persons as (
 
 select
     count(*),
+    (select count(*) from staged) - count(*),
     min(occurred_at),
     max(occurred_at)
 from inserted

@@ -30,4 +30,12 @@ def unseen(connection: psycopg.Connection, files: list[Path], source: str) -> li
     """Those whose content has neither been loaded from this source nor been found to be broken."""
     query = "select content_sha256 from raw.ingest_batches where source = %s and status in ('loaded', 'failed')"
     seen = {row[0] for row in connection.execute(query, (source,))}
-    return [path for path in files if content_sha256(path) not in seen]
+    return [path for path in files if _is_unseen(path, seen)]
+
+
+def _is_unseen(path: Path, seen: set[str]) -> bool:
+    """A file that can't be read is unseen: loading it will say why."""
+    try:
+        return content_sha256(path) not in seen
+    except OSError:
+        return True

@@ -42,7 +42,7 @@ def tier(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # typ
         build_id = published_build_id(connection)
         row = connection.execute("select as_of from ops.builds where build_id = %s", (build_id,)).fetchone()
         as_of: datetime = row[0] if row else datetime.min
-        run = export_days(connection, warehouse.warehouse.url, store, days_due(connection, as_of, settings.hot_days))
+        run = export_days(connection, warehouse.warehouse.url, store, days_due(connection, as_of, settings.hot_days, store.url))
         summary = f"{len(run.exported)} days written and read back, {run.rows:,} rows, {run.bytes / 1e6:.1f} MB"
         note_done(connection, TIER_STEP, tier_inputs(settings, build_id, as_of), summary, time.monotonic() - began)
         metadata = table_metadata(connection, "ops", "tier_catalogue")

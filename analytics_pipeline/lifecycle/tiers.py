@@ -43,13 +43,14 @@ class _Content:
     checksum: str
 
 
-def days_due(connection: psycopg.Connection, as_of: datetime, hot_days: int) -> list[date]:
-    """UTC days older than the hot window that have no object, or that a later load may have changed.
+def days_due(connection: psycopg.Connection, as_of: datetime, hot_days: int, store_url: str) -> list[date]:
+    """UTC days older than the hot window that have no object in this store, or that a later load may have changed.
 
     Args:
         connection: to the warehouse.
         as_of: the build's; with its zone.
         hot_days: width of the hot window.
+        store_url: of the store in use.
     """
     rows = connection.execute(
         """
@@ -67,10 +68,10 @@ def days_due(connection: psycopg.Connection, as_of: datetime, hot_days: int) -> 
         )
         select d.day from days as d
         left join ops.tier_catalogue as c on c.relation = %(relation)s and c.day = d.day and c.status = 'current'
-        where c.object_key is null or d.touched_at > c.verified_at - %(margin)s
+        where c.object_key is null or c.store_url <> %(store_url)s or d.touched_at > c.verified_at - %(margin)s
         order by d.day
         """,
-        {"horizon": _horizon(as_of, hot_days), "relation": RELATION, "margin": _RECHECK_MARGIN},
+        {"horizon": _horizon(as_of, hot_days), "relation": RELATION, "store_url": store_url, "margin": _RECHECK_MARGIN},
     ).fetchall()
     return [row[0] for row in rows]
 
@@ -124,12 +125,12 @@ def _export_day(
     content = _Content(*(connection.execute(_CHECKSUM_POSTGRES, bounds).fetchone() or (0, "0")))
     old = connection.execute(
         """
-        select object_key, content_checksum, rows from ops.tier_catalogue
+        select object_key, content_checksum, rows, store_url, bytes from ops.tier_catalogue
         where relation = %s and day = %s and status = 'current'
         """,
         (RELATION, day),
     ).fetchone()
-    if old and (old[1], old[2]) == (content.checksum, content.rows):
+    if old and (old[1], old[2], old[3]) == (content.checksum, content.rows, store.url) and _is_there(store, old[0], old[4]):
         connection.execute("update ops.tier_catalogue set verified_at = %s where object_key = %s", (read_at, old[0]))
         return None
     if content.rows == 0 and old is None:
@@ -147,9 +148,9 @@ def _export_day(
         connection.execute(
             """
             insert into ops.tier_catalogue (
-                object_key, relation, day, range_start, range_end, object_version, rows, bytes, sha256, content_checksum,
-                schema_version, status, verified_at
-            ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'current', %s)
+                object_key, relation, day, range_start, range_end, store_url, object_version, rows, bytes, sha256,
+                content_checksum, schema_version, status, verified_at
+            ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'current', %s)
             """,
             (
                 key,
@@ -157,6 +158,7 @@ def _export_day(
                 day,
                 bounds["range_start"],
                 bounds["range_end"],
+                store.url,
                 stored.version,
                 content.rows,
                 stored.size,
@@ -166,9 +168,13 @@ def _export_day(
                 read_at,
             ),
         )
-    if old:
+    if old and old[3] == store.url:
         store.delete(old[0])
     return content.rows, stored.size
+
+
+def _is_there(store: ObjectStore, key: str, size: int) -> bool:
+    return any(found.key == key and found.size == size for found in store.list(key))
 
 
 def _write_parquet(connection: psycopg.Connection, reader: object, bounds: dict[str, datetime], path: Path) -> None:
@@ -195,8 +201,11 @@ def _verify(store: ObjectStore, stored: StoredObject, written: Path, back: Path,
 
     store.get(stored.key, back)
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (written, back)]
-    with duckdb.connect() as database:
-        found = _Content(*(database.execute(_CHECKSUM_PARQUET, {"path": str(back)}).fetchone() or (0, "0")))
+    try:
+        with duckdb.connect() as database:
+            found = _Content(*(database.execute(_CHECKSUM_PARQUET, {"path": str(back)}).fetchone() or (0, "0")))
+    except duckdb.Error as error:
+        found = _Content(0, f"unreadable: {str(error).splitlines()[0]}")
     if digests[0] != digests[1] or found != content:
         store.delete(stored.key)
         raise ObjectStoreError(

@@ -61,7 +61,8 @@ def begin_build(
     """Freeze the set of changes that nobody has consumed and that this transaction sees.
 
     A build that was killed is abandoned; its changes are unconsumed, so this one takes them up. The build is a full one
-    when it is asked for, when the code or the plan has changed, or when there is no published build yet.
+    when it is asked for, when the code or the plan has changed, when there is no published build yet, and when one since
+    the last published was not published: what that one wrote to build_* is touched by nobody's changes.
 
     Args:
         connection: outside of a transaction.
@@ -87,11 +88,16 @@ def begin_build(
             """
             with last as (
                 select * from ops.builds where status = 'published' order by finished_at desc limit 1
+            ),
+            unpublished as (
+                select 1 from ops.builds as b inner join last on b.started_at > last.started_at
+                where b.status in ('abandoned', 'blocked')
             )
             insert into ops.builds (build_id, status, as_of, previous_as_of, is_full, plan_hash, code_hash, run_id)
             select
                 %(build_id)s, 'building', %(as_of)s, last.as_of,
                 %(full)s or last.build_id is null or last.code_hash <> %(code)s or last.plan_hash <> p.plan_hash
+                or exists (select 1 from unpublished)
                 or exists (select 1 from ops.changes where consumed_by is null and day is null and person_key is null),
                 p.plan_hash, %(code)s, %(run_id)s
             from config.plan as p left join last on true

@@ -66,9 +66,15 @@ def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int
     """
     rows: dict[str, int] = {}
     with connection.transaction():
-        ours = "select 1 from ops.builds where build_id = %s and status = 'building' for update"
-        if connection.execute(ours, (build.build_id,)).fetchone() is None:
+        query = """
+        select b.plan_hash = p.plan_hash from ops.builds as b cross join config.plan as p
+        where b.build_id = %s and b.status = 'building' for update of b
+        """
+        row = connection.execute(query, (build.build_id,)).fetchone()
+        if row is None:
             raise AnalyticsError(f"build {build.build_id} was abandoned for a later one: run again to see the newest events")
+        if not row[0]:
+            raise AnalyticsError("another tracking plan was published during the run: run again to compute with it")
         for table in TABLES:
             is_there = connection.execute("select to_regclass(%s)", (f"{table.schema}.{table.name}",)).fetchone()
             copy = _swap if build.is_full or is_there == (None,) else _replace

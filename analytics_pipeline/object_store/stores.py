@@ -62,13 +62,13 @@ class FolderStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-            shutil.copyfile(path, partial)
-            with partial.open("rb") as stream:
-                os.fsync(stream.fileno())
             try:
+                shutil.copyfile(path, partial)
+                with partial.open("rb") as stream:
+                    os.fsync(stream.fileno())
                 os.link(partial, target)
             finally:
-                partial.unlink()
+                partial.unlink(missing_ok=True)
         except FileExistsError:
             raise ObjectStoreError(f"{self.url}/{key} exists: keys are never overwritten") from None
         except OSError as error:
@@ -82,7 +82,10 @@ class FolderStore:
             raise ObjectStoreError(f"{self.url}/{key} can't be read ({error.strerror})") from error
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise ObjectStoreError(f"{self.url}/{key} can't be deleted ({error.strerror})") from error
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         found = (p for p in self._root.rglob("*") if p.is_file() and not p.name.startswith("."))
@@ -107,7 +110,7 @@ class S3Store:
             s3={"addressing_style": "path"} if endpoint_url else None,
         )
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._client = boto3.client("s3", endpoint_url=endpoint_url, config=config, region_name=region)
+        self._client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=config, region_name=region)
 
     @property
     def url(self) -> str:
@@ -115,14 +118,15 @@ class S3Store:
 
     def _call(self, what: str, function: Any, **arguments: Any) -> Any:
         from boto3.exceptions import S3UploadFailedError
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from urllib3.exceptions import HTTPError
 
         try:
             return function(**arguments)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "?")
             raise ObjectStoreError(f"S3 refused to {what} ({code}): check the bucket and the AWS_* credentials") from None
-        except (BotoCoreError, S3UploadFailedError, OSError) as error:
+        except (BotoCoreError, HTTPClientError, HTTPError, S3UploadFailedError, OSError) as error:
             raise ObjectStoreError(f"can't {what}: {error}. Check ANALYTICS_S3_ENDPOINT_URL and AWS_*") from None
 
     def put(self, key: str, path: Path) -> StoredObject:
@@ -140,7 +144,7 @@ class S3Store:
     def get(self, key: str, path: Path) -> None:
         answer = self._call(f"read {self.url}/{key}", self._client.get_object, Bucket=self._bucket, Key=self._prefix + key)
         with path.open("wb") as out:
-            shutil.copyfileobj(answer["Body"], out)
+            self._call(f"read {self.url}/{key}", shutil.copyfileobj, fsrc=answer["Body"], fdst=out)
 
     def delete(self, key: str) -> None:
         self._call(f"delete {self.url}/{key}", self._client.delete_object, Bucket=self._bucket, Key=self._prefix + key)
@@ -169,7 +173,7 @@ def open_object_store(url: str, s3_endpoint_url: str | None = None) -> ObjectSto
         UsageError: another scheme, or no bucket.
     """
     parts = urlsplit(url)
-    if parts.scheme == "file":
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
         prefix = parts.path.strip("/")

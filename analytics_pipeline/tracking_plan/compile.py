@@ -46,7 +46,9 @@ def compile_plan(plan: TrackingPlan, path: Path) -> CompiledPlan:
 class _Compiler:
     def __init__(self, plan: TrackingPlan, path: Path) -> None:
         self.plan, self.path = plan, path
-        self.clock = (plan.timezone, plan.week_start)
+        self.clock = (plan.timezone, plan.week_start, plan.identity)
+        kinds = {name: (event.activity, event.page) for name, event in plan.events.items()}
+        self.sessions = (plan.session_timeout, plan.max_session_hours, plan.conversion, kinds)
 
     def run(self) -> CompiledPlan:
         tables = {
@@ -109,7 +111,7 @@ class _Compiler:
 
     def _measure(self, name: str, measure: Measure) -> Row:
         sql = expressions.to_sql(self._aggregate(name, measure))
-        digest = definition_hash(sql, measure.relation, self.clock, self.plan.identity)
+        digest = definition_hash(sql, measure.relation, self.clock, self.sessions if measure.relation != "events" else None)
         return {"measure": name, "relation": measure.relation, "expression_sql": sql, "definition_hash": digest}
 
     def _aggregate(self, name: str, measure: Measure) -> exp.Expression:
@@ -143,7 +145,7 @@ class _Compiler:
             known = ", ".join(dimensions)
             raise PlanError(f"{self.path}:{line}: kpis.{name}.dimensions: {unknown!r} is not one of {known}")
         used = {c.name for side in (numerator, denominator) if side for c in side.find_all(exp.Column)}
-        inputs = sorted(measures[m] for m in used) + sorted(dimensions[d] for d in kpi.dimensions)
+        inputs = sorted((m, measures[m]) for m in used), sorted((d, dimensions[d]) for d in kpi.dimensions)
         return {
             "kpi_name": name,
             "position": position,

@@ -68,7 +68,8 @@ _FORMULA_NODES: tuple[type[exp.Expression], ...] = (
     exp.Column,
     exp.Identifier,
 )
-_CAST_TYPES = {exp.DataType.Type.DECIMAL, exp.DataType.Type.TEXT, exp.DataType.Type.BOOLEAN}
+_JSON_KINDS = {exp.DataType.Type.DECIMAL: "number", exp.DataType.Type.BOOLEAN: "boolean"}
+_CAST_TYPES = {*_JSON_KINDS, exp.DataType.Type.TEXT}
 
 
 class ExpressionError(ValueError):
@@ -137,18 +138,20 @@ def _allowed(tree: exp.Expression, nodes: tuple[type[exp.Expression], ...], colu
                 raise ExpressionError(f"{node.sql()!r} is not known here: use one of {', '.join(sorted(columns))}")
         if isinstance(node, exp.Cast) and node.to.this not in _CAST_TYPES:
             raise ExpressionError(f"{node.sql(dialect='postgres')!r}: cast to numeric, text or boolean only")
+        if isinstance(node, exp.Cast) and node.to.this in _JSON_KINDS and not _is_property(node.this):
+            raise ExpressionError(f"{node.sql(dialect='postgres')!r}: only properties.NAME can be cast to a number or boolean")
     return tree
 
 
 def _properties(tree: exp.Expression) -> exp.Expression:
-    """Replace `properties.NAME` by the JSON access; a cast to numeric gives null where the property is not a number."""
+    """Replace `properties.NAME` by the JSON access; a cast gives null where the property is of another kind."""
 
     def replace(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Cast) and _is_property(node.this) and node.to.this == exp.DataType.Type.DECIMAL:
+        if isinstance(node, exp.Cast) and _is_property(node.this) and node.to.this in _JSON_KINDS:
             text = _access(node.this, exp.JSONExtractScalar)
             kind = exp.func("jsonb_typeof", _access(node.this, exp.JSONExtract))
-            number = exp.cast(text, "decimal")
-            return exp.Case(ifs=[exp.If(this=kind.eq("number"), true=number)])
+            typed = exp.cast(text, node.to)
+            return exp.Case(ifs=[exp.If(this=kind.eq(_JSON_KINDS[node.to.this]), true=typed)])
         if _is_property(node):
             return _access(node, exp.JSONExtractScalar)
         return node

@@ -6,8 +6,17 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from analytics_pipeline.errors import PlanError
 from analytics_pipeline.tracking_plan.compile import CompiledPlan, Row
 
+_EMPTY = {
+    "events": "select *, true as is_activity, '' as person_key from raw.events where false",
+    "sessions": """
+        select 0::numeric as duration_seconds, 0::bigint as events, 0::bigint as page_views, false as is_bounce,
+            false as converted, 0::numeric as value where false
+    """,
+    "active_users": "select 0 as dau, 0 as wau, 0 as mau where false",
+}
 _ORDER = ("events", "dimensions", "measures", "kpis", "funnels", "funnel_steps", "retentions")
 
 
@@ -34,9 +43,34 @@ def publish_plan(connection: psycopg.Connection, plan: CompiledPlan) -> bool:
         _insert_plan(connection, plan.tables["plan"][0])
         for table in _ORDER:
             _insert(connection, table, plan.tables[table])
+        _try_expressions(connection, plan)
         if before is not None:
             connection.execute("insert into ops.changes (cause) values ('plan')")
     return True
+
+
+def _try_expressions(connection: psycopg.Connection, plan: CompiledPlan) -> None:
+    """Let the server judge every compiled expression on no rows, before the plan is in force."""
+    for table, column in (
+        ("dimensions", "expression_sql"),
+        ("funnel_steps", "condition_sql"),
+        ("retentions", "start_sql"),
+        ("retentions", "return_sql"),
+        ("measures", "expression_sql"),
+        ("plan", "conversion_sql"),
+    ):
+        for row in plan.tables[table]:
+            relation = row.get("relation", "events")
+            query = sql.SQL("select {} from ({}) as e").format(sql.SQL(row[column]), sql.SQL(_EMPTY[relation]))
+            try:
+                with connection.transaction():
+                    connection.execute(query)
+            except psycopg.Error as error:
+                name = next(iter(row.values()))
+                reason = str(error).splitlines()[0]
+                raise PlanError(
+                    f"{table} {name!r}: PostgreSQL does not accept {row[column]} ({reason}): correct the types"
+                ) from None
 
 
 def _insert_plan(connection: psycopg.Connection, row: Row) -> None:

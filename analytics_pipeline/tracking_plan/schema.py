@@ -1,12 +1,13 @@
 """The shape of a tracking plan, as typed models. Reading files and compiling to SQL are next door."""
 
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,50}$")]
+_RESERVED = {"all", "day", "dimension", "dimension_value"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -52,6 +53,12 @@ class Measure(Part):
             raise ValueError(f"give exactly one of count, count_distinct, sum, active_users; found {given or 'none'}")
         if self.active_users and self.where:
             raise ValueError("active_users takes no condition: count persons with a condition instead")
+        return self
+
+    @model_validator(mode="after")
+    def _count_fits_relation(self) -> "Measure":
+        if self.of == "sessions" and self.count in {"events", "persons"}:
+            raise ValueError(f"counts {self.count} of sessions: write count: sessions, or leave out of: sessions")
         return self
 
     @property
@@ -145,9 +152,9 @@ class TrackingPlan(Part):
             raise ValueError("is not an IANA time zone: write one like Europe/Berlin or UTC")
         return str(ZoneInfo(value))
 
-    @field_validator("dimensions")
+    @field_validator("dimensions", "measures")
     @classmethod
-    def _all_is_taken(cls, value: dict[str, str]) -> dict[str, str]:
-        if "all" in value:
-            raise ValueError("'all' stands for the undivided total: choose another name")
+    def _name_is_free(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in _RESERVED & set(value):
+            raise ValueError(f"{name!r} is a column of the tables: choose another name")
         return value

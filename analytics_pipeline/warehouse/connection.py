@@ -74,6 +74,7 @@ class Warehouse:
         return {
             "ANALYTICS_DATABASE_URL": self.url,
             "ANALYTICS_DAGSTER_DATABASE_URL": self.dagster_url,
+            "PGOPTIONS": "-c timezone=UTC",
             "ANALYTICS_DBT_HOST": str(parts.get("host") or "localhost"),
             "ANALYTICS_DBT_PORT": str(parts.get("port") or 5432),
             "ANALYTICS_DBT_USER": str(parts.get("user") or "postgres"),
@@ -102,7 +103,7 @@ def connect(url: str, **options: Any) -> psycopg.Connection:
     try:
         connection = psycopg.connect(url, connect_timeout=10, options="-c timezone=UTC", **options)
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0]
         raise WarehouseUnavailable(
             f"PostgreSQL at {place_of(url)} can't be reached ({reason}): start it, correct ANALYTICS_DATABASE_URL, "
             "or unset it to use the embedded server"

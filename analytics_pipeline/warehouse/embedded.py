@@ -9,6 +9,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -27,9 +28,20 @@ from analytics_pipeline.warehouse import supervisor
 MAJOR = 18
 DATABASE = "analytics"
 _SOCKET_PATH_LIMIT = 100
-_QUIET_START_SECONDS = 5
+_PORT = 5432
+_QUIET_START_SECONDS, _LOST_SOCKET_SECONDS, _HANGING_STOP_SECONDS = 5, 10, 90
+_NOT_YET = (
+    "starting up",
+    "not yet accepting",
+    "recovery",
+    "shutting down",
+    "No such file",
+    "Connection refused",
+    "server closed the connection",
+)
 _SERVER_SETTINGS = {
     "listen_addresses": "",
+    "port": str(_PORT),
     "shared_buffers": "256MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
@@ -70,9 +82,10 @@ def acquire(home: Path, tell: Callable[[str], None] = _tell_nobody) -> IO[str]:
     try:
         with (folder / "start.lock").open("a") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
-            _create(folder, tell)
-            _start(folder, tell)
+            _forget_client_settings()
+            _create(folder, tell, starting)
             _supervise(folder)
+            _start(folder, tell)
     except BaseException:
         lease.close()
         raise
@@ -95,48 +108,56 @@ def _binary(name: str) -> str:
     return str(path)
 
 
-def _owner() -> pwd.struct_passwd | None:
-    """Whom the server runs as where we are root, which PostgreSQL refuses. None: as ourselves."""
+def _owner(folder: Path) -> tuple[int, int] | None:
+    """User and group that the server runs as where we are root, which PostgreSQL refuses; None: as ourselves."""
+    data = folder / "data"
     if os.geteuid() != 0:
+        if data.exists() and data.stat().st_uid != os.geteuid():
+            raise WarehouseUnavailable(
+                f"{data} belongs to user {data.stat().st_uid}: run as that user, or set another ANALYTICS_HOME"
+            )
         return None
+    if data.exists():
+        return data.stat().st_uid, data.stat().st_gid
     for name in ("postgres", "nobody"):
         try:
-            return pwd.getpwnam(name)
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
         except KeyError:
             continue
     raise WarehouseUnavailable("running as root needs a user 'postgres' or 'nobody' on this machine: create one")
 
 
-def _as_owner(command: list[str]) -> list[str]:
-    """The command as an ordinary user who may still pass through root's private folders, so that none has to be opened."""
-    owner = _owner()
+def _as_owner(folder: Path, command: list[str]) -> list[str]:
+    """The command as an ordinary user who may still pass through root's private folders: none has to be opened."""
+    owner = _owner(folder)
     if owner is None:
         return command
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise WarehouseUnavailable("running as root needs the program setpriv (package util-linux): install it")
     capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [
-        setpriv,
-        f"--reuid={owner.pw_uid}",
-        f"--regid={owner.pw_gid}",
-        "--clear-groups",
-        *capability,
-        "--",
-        *command,
-    ]
+    return [setpriv, f"--reuid={owner[0]}", f"--regid={owner[1]}", "--clear-groups", *capability, "--", *command]
 
 
-def _own(path: Path) -> None:
-    owner = _owner()
-    if owner is not None:
-        os.chown(path, owner.pw_uid, owner.pw_gid)
+def _new_folder(path: Path, owner: tuple[int, int] | None) -> None:
+    """Make a private folder. One that is there must be a real one of the right user: nobody's link is followed."""
+    try:
+        path.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(path, *owner, follow_symlinks=False)
+    except FileExistsError:
+        found = path.lstat()
+        expected = owner[0] if owner else os.geteuid()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != expected or found.st_mode & 0o077:
+            raise WarehouseUnavailable(f"{path} is not a private folder of user {expected}: remove it") from None
 
 
-def _create(folder: Path, tell: Callable[[str], None]) -> None:
+def _create(folder: Path, tell: Callable[[str], None], starting: IO[str]) -> None:
+    """initdb, in a folder that becomes the data when it is complete. It holds the lock itself, should we be killed."""
     data = folder / "data"
     if data.exists():
-        version = (data / "PG_VERSION").read_text().strip()
+        version = (data / "PG_VERSION").read_text().strip() if (data / "PG_VERSION").exists() else "?"
         if version != str(MAJOR):
             raise WarehouseUnavailable(
                 f"{data} was written by PostgreSQL {version}, this is {MAJOR}: install the analytics-pipeline that wrote it, "
@@ -146,11 +167,12 @@ def _create(folder: Path, tell: Callable[[str], None]) -> None:
     tell("creating the embedded PostgreSQL")
     partial = folder / "data.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(mode=0o700)
-    _own(partial)
+    owner = _owner(folder)
+    _new_folder(partial, owner)
     initdb = [_binary("initdb"), "-D", str(partial), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    done = subprocess.run(_as_owner([*initdb, *builtin]), capture_output=True, text=True, cwd="/", check=False)
+    command = _as_owner(folder, [*initdb, *builtin])
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, pass_fds=[starting.fileno()])
     if done.returncode != 0:
         raise WarehouseUnavailable(f"initdb failed in {partial}: {done.stderr.strip().splitlines()[-1:]}")
     partial.rename(data)
@@ -166,7 +188,7 @@ def socket_dir(folder: Path) -> Path:
 
 
 def _url(folder: Path, database: str) -> str:
-    return f"postgresql://postgres@/{database}?host={quote(str(socket_dir(folder)), safe='')}"
+    return f"postgresql://postgres@/{database}?host={quote(str(socket_dir(folder)), safe='')}&port={_PORT}"
 
 
 def _answers(folder: Path) -> bool:
@@ -176,39 +198,84 @@ def _answers(folder: Path) -> bool:
             if connection.execute(query, (DATABASE,)).fetchone() is None:
                 connection.execute("create database analytics")
         return True
-    except psycopg.OperationalError:
-        return False
+    except psycopg.OperationalError as error:
+        if any(sign in str(error) for sign in _NOT_YET):
+            return False
+        raise WarehouseUnavailable(f"the embedded PostgreSQL in {folder} refuses: {str(error).strip()}") from None
 
 
 def _start(folder: Path, tell: Callable[[str], None]) -> None:
     if _answers(folder):
         return None
-    data, log = folder / "data", folder / "log"
-    process: subprocess.Popen[bytes] | None = None
-    if supervisor.postmaster_pid(data) is None:
-        (data / "postmaster.pid").unlink(missing_ok=True)
-        sockets = socket_dir(folder)
-        sockets.mkdir(mode=0o700, exist_ok=True)
-        _own(sockets)
-        options = [part for name, value in _SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [_binary("postgres"), "-D", str(data), "-k", str(sockets), *options]
-        with log.open("ab") as out:
-            process = subprocess.Popen(
-                _as_owner(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd="/"
-            )
-    began = time.monotonic()
-    told = False
+    data, log, socket = folder / "data", folder / "log", socket_dir(folder) / f".s.PGSQL.{_PORT}"
+    pid = supervisor.postmaster_pid(data)
+    if pid is None:
+        for stale in (data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
+            stale.unlink(missing_ok=True)
+        _new_folder(socket.parent, _owner(folder))
+        pid = _launch(folder, log)
+    began, told = time.monotonic(), False
     while not _answers(folder):
-        if process is not None and process.poll() is not None:
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
+        waited = time.monotonic() - began
+        if not _is_alive(pid):
+            last = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
             raise WarehouseUnavailable(f"the embedded PostgreSQL did not start: {' | '.join(last)} (whole log: {log})")
-        if process is None and supervisor.postmaster_pid(data) is None:
+        state = _state(data)
+        if (state == "ready" and not socket.exists() and waited > _LOST_SOCKET_SECONDS) or (
+            state == "stopping" and waited > _HANGING_STOP_SECONDS
+        ):
+            supervisor.stop(data)
             return _start(folder, tell)
-        if not told and time.monotonic() - began > _QUIET_START_SECONDS:
-            tell("PostgreSQL is recovering after a crash; this can take minutes and must not be interrupted")
+        if not told and waited > _QUIET_START_SECONDS:
+            tell("PostgreSQL is starting, or recovering after a crash; that can take minutes and must not be interrupted")
             told = True
         time.sleep(0.03)
     return None
+
+
+def _launch(folder: Path, log: Path) -> int:
+    """Start the server as nobody's child, so that its end is noticed whoever started it; returns its process id."""
+    options = [part for name, value in _SERVER_SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    server = [_binary("postgres"), "-D", str(folder / "data"), "-k", str(socket_dir(folder)), *options]
+    detach = ["/bin/sh", "-c", 'log="$1"; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!', "sh", str(log)]
+    done = subprocess.run(
+        [*detach, *_as_owner(folder, server)], capture_output=True, text=True, check=True, start_new_session=True, cwd="/"
+    )
+    return int(done.stdout)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _state(data: Path) -> str:
+    """What the server says of itself in its pid file: starting, ready, stopping; empty where there is none."""
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()[7].strip()
+    except (OSError, IndexError):
+        return ""
+
+
+def _forget_client_settings() -> None:
+    """libpq reads these for every connection; they are meant for other servers."""
+    for name in (
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PGSSLMODE",
+    ):
+        os.environ.pop(name, None)
 
 
 def _supervise(folder: Path) -> None:

@@ -47,8 +47,14 @@ def migrate(url: str) -> None:
 def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import ProgrammingError
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except ProgrammingError as error:
+        raise WarehouseUnavailable(
+            f"the migration was refused ({str(error.orig).strip()}): grant create on the database to the user, or use its owner"
+        ) from None

@@ -11,6 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+# A client that was killed while it launched the server: how long the server may take to write its pid file.
+_LAUNCH_SECONDS = 2
+
 
 def postmaster_pid(data: Path) -> int | None:
     """The process id of the server that runs on this data folder; None for a missing or a stale pid file.
@@ -33,13 +36,18 @@ def postmaster_pid(data: Path) -> int | None:
 
 
 def stop(data: Path) -> None:
-    """Ask the server for a fast shutdown (SIGINT) and wait until it has ended."""
+    """Ask the server for a fast shutdown; one that hangs, as can happen during crash recovery, is ended harder.
+
+    PostgreSQL recovers from each of these without loss.
+    """
     pid = postmaster_pid(data)
-    if pid is None:
-        return
-    os.kill(pid, signal.SIGINT)
-    while postmaster_pid(data) == pid:
-        time.sleep(0.02)
+    for how, patience in ((signal.SIGINT, 60), (signal.SIGQUIT, 20), (signal.SIGKILL, 20)):
+        if pid is None or postmaster_pid(data) != pid:
+            return
+        os.kill(pid, how)
+        end = time.monotonic() + patience
+        while postmaster_pid(data) == pid and time.monotonic() < end:
+            time.sleep(0.02)
 
 
 def main(folder: Path) -> None:
@@ -54,6 +62,9 @@ def main(folder: Path) -> None:
         except BlockingIOError:
             return
         fcntl.flock(lease, fcntl.LOCK_EX)
+        end = time.monotonic() + _LAUNCH_SECONDS
+        while postmaster_pid(folder / "data") is None and time.monotonic() < end:
+            time.sleep(0.05)
         stop(folder / "data")
         fcntl.flock(own, fcntl.LOCK_UN)
 

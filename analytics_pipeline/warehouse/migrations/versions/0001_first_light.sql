@@ -238,6 +238,7 @@ create table ops.tier_catalogue (
     day date not null,
     range_start timestamptz not null,
     range_end timestamptz not null,
+    store_url text not null,
     object_version text,
     rows bigint not null,
     bytes bigint not null,
@@ -321,3 +322,25 @@ create table ml.anomalies (
     drivers jsonb not null,
     primary key (model_run_id, kpi_name, period_date, dimension, dimension_value)
 );
+
+-- readers -----------------------------------------------------------------------------------------------------------
+
+-- A role is the server's, not the database's: several warehouses on one server share it.
+do $$
+begin
+    create role analytics_reader nologin;
+exception when duplicate_object or unique_violation then null;
+end
+$$;
+do $$
+declare
+    name text;
+begin
+    execute format('grant analytics_reader to %I', current_user);
+    foreach name in array array['raw', 'config', 'ops', 'ml', 'live', 'marts', 'kpi'] loop
+        execute format('grant usage on schema %I to analytics_reader', name);
+        execute format('grant select on all tables in schema %I to analytics_reader', name);
+        execute format('alter default privileges in schema %I grant select on tables to analytics_reader', name);
+    end loop;
+end
+$$;

@@ -19,7 +19,7 @@ with base as (
             where n.dimension_value is distinct from p.dimension_value
         ) as moved on dd.dimension = moved.dimension and dd.raw_value = moved.raw_value
         cross join generate_series(0, (
-            select ceil(extract(epoch from t.max_session) / 86400)::int from {{ source('config', 'plan') }} as t
+            select ceil(extract(epoch from t.max_session) / 86400)::int + 1 from {{ source('config', 'plan') }} as t
         )) as g (days)
     {% endif %}
     {% if published_exists('fct_sessions') %}

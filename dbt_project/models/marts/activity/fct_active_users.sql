@@ -17,9 +17,9 @@ with range as (
         from {{ ref('int_touched_days') }}
     {% else %}
         select
-            min(day) as first_day,
+            min(first_day) as first_day,
             {{ as_of_day() }} as last_day
-        from {{ ref('fct_person_days') }}
+        from {{ ref('dim_dimension_values') }}
     {% endif %}
 ),
 

@@ -9,11 +9,12 @@ with attempts as (
     cross join lateral (
         values ('all', 'all')
         {%- for d in plan_dimensions() %},
-        ('{{ d['dimension'] }}', coalesce(a.dimensions ->> '{{ d['dimension'] }}', ''))
+        ('{{ d['dimension'] }}', coalesce(nullif(a.dimensions ->> '{{ d['dimension'] }}', ''), ''))
         {%- endfor %}
     ) as d (dimension, raw_value)
     inner join (
         select dimension, raw_value, dimension_value from {{ ref('dim_dimension_values') }}
+        where raw_value <> ''
         union
         select c.dimension, '', '' from {{ source('config', 'dimensions') }} as c
     ) as b on d.dimension = b.dimension and d.raw_value = b.raw_value

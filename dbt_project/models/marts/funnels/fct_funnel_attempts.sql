@@ -45,7 +45,20 @@ touched_persons as (
                 and e.occurred_at >= s{{ k - 1 }}.occurred_at
                 and (w.conversion_window is null or e.occurred_at <= s1.occurred_at + w.conversion_window)
                 and e.event_id not in (s1.event_id{% for j in range(2, k) %}, s{{ j }}.event_id{% endfor %})
-            order by e.occurred_at, e.event_id
+            order by
+                e.occurred_at,
+                -- At one instant, an event that can serve a later step is kept for it.
+                exists (
+                    select 1
+                    from {{ ref('int_funnel_events') }} as later
+                    where
+                        later.person_key = e.person_key
+                        and later.funnel = e.funnel
+                        and later.step > e.step
+                        and later.occurred_at = e.occurred_at
+                        and later.event_id = e.event_id
+                ),
+                e.event_id
             limit 1
         ) as s{{ k }} on s{{ k - 1 }}.occurred_at is not null
         {%- endfor %}

@@ -1,13 +1,32 @@
 {{ config(contract={'enforced': true}) }}
 
-with totals as (
+-- A session shows its values on the day of its start, even where the event that brings them comes after midnight.
+with days as (
+    select
+        dimension,
+        raw_value,
+        day,
+        events
+    from {{ ref('int_dimension_days') }}
+
+    union all
+
+    select
+        dimension,
+        raw_value,
+        first_day,
+        0
+    from {{ ref('int_session_values') }}
+),
+
+totals as (
     select
         dimension,
         raw_value,
         min(day) as first_day,
         max(day) as last_day,
         sum(events)::bigint as events
-    from {{ ref('int_dimension_days') }}
+    from days
     group by dimension, raw_value
 ),
 
