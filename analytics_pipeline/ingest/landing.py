@@ -1,12 +1,18 @@
 """Which files lie in the landing folder and are not loaded yet. Loading one is in `load`."""
 
+import hashlib
 from pathlib import Path
 
 import psycopg
 
 from analytics_pipeline.errors import UsageError
 from analytics_pipeline.events.formats import is_event_file
-from analytics_pipeline.ingest.load import content_sha256
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def event_files(paths: list[Path]) -> list[Path]:

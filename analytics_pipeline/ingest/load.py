@@ -20,6 +20,7 @@ from analytics_pipeline.events.envelope import REASONS
 from analytics_pipeline.events.formats import Records, read_records
 from analytics_pipeline.events.mapping import Mapping
 from analytics_pipeline.events.normalise import Normaliser, Refusal
+from analytics_pipeline.ingest.landing import content_sha256
 
 _INSERT = Path(__file__).with_name("insert_staged.sql").read_text()
 # What is stored comes first (no line number), then the stage in order of its lines.
@@ -52,12 +53,6 @@ class Batch:
     duplicate: int = 0
     quarantined: int = 0
     error: str = ""
-
-
-def content_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_file(

@@ -123,7 +123,7 @@ def test_the_books_are_even_and_hold_the_planted_flaws(db: psycopg.Connection) -
 def test_revenue_orders_and_users_equal_what_another_engine_counts_in_the_files(
     db: psycopg.Connection, lake: duckdb.DuckDBPyConnection
 ) -> None:
-    assert db.execute("select count(*) from raw.events").fetchone() == lake.sql("select count(*) from events").fetchone()
+    assert db.execute("select count(*) from raw.events").fetchone() == lake.sql("select count(*) from events").fetchall()[0]
     expected = lake.sql(
         """
         select day, sum(case event_name when 'purchase' then value when 'refund' then -value else 0 end),
@@ -192,7 +192,7 @@ def test_old_days_are_in_the_lake_as_the_catalogue_says(db: psycopg.Connection, 
     rows = db.execute("select sum(rows), count(*), max(day) from ops.tier_catalogue where status = 'current'").fetchone()
     found = duckdb.sql(
         f"select count(*), count(distinct day), max(day) from read_parquet('{home}/lake/raw/events/*/*.parquet')"
-    ).fetchone()
+    ).fetchall()[0]
     assert rows == found
     assert rows is not None
     assert rows[2] == date(2026, 5, 1)

@@ -28,6 +28,6 @@ with events as (
     where {{ s['condition_sql'] }}
     union all
 {% endfor %}
-select null::text, null::int, person_key, occurred_at, day, event_id, dimensions
+select null::text as funnel, null::int as step, person_key, occurred_at, day, event_id, dimensions
 from events
 where false

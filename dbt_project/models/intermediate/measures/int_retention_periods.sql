@@ -16,6 +16,6 @@ with events as (
     group by person_key, {{ period_start('day', r['grain']) }}
     union all
 {% endfor %}
-select null::text, person_key, day, false, false
+select null::text as retention, person_key, day as period_start, false as started, false as returned
 from events
 where false

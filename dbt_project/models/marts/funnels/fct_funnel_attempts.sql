@@ -71,7 +71,13 @@ walks as (
         select * from {{ f['funnel'] }}_walks
         union all
     {% endfor %}
-    select null::text, null::text, null::date, null::timestamptz[], null::uuid, null::jsonb
+    select
+        null::text as funnel,
+        null::text as person_key,
+        null::date as entry_day,
+        null::timestamptz[] as reached_at,
+        null::uuid as event_id,
+        null::jsonb as dimensions
     where false
 ),
 

@@ -55,7 +55,12 @@ cells as (
         left join {{ r['retention'] }}_counts as n on c.cohort_start = n.cohort_start and c.period_start = n.period_start
         union all
     {% endfor %}
-    select null::text, null::date, null::int, null::boolean, null::bigint
+    select
+        null::text as retention,
+        null::date as cohort_start,
+        null::int as period,
+        null::boolean as is_open,
+        null::bigint as persons
     where false
 )
 
