@@ -120,7 +120,7 @@ def _create(folder: Path, tell: Callable[[str], None], starting: IO[str]) -> Non
     tell("creating the embedded PostgreSQL")
     partial = folder / "data.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    owner = ownership.owner(folder)
+    owner = ownership.owner_of(folder)
     ownership.new_folder(partial, owner)
     initdb = [_binary("initdb"), "-D", str(partial), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -165,7 +165,7 @@ def _start(folder: Path, tell: Callable[[str], None]) -> None:
     if pid is None:
         for stale in (data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
             stale.unlink(missing_ok=True)
-        ownership.new_folder(socket.parent, ownership.owner(folder))
+        ownership.new_folder(socket.parent, ownership.owner_of(folder))
         pid = _launch(folder, log)
     began, told = time.monotonic(), False
     while not _answers(folder):

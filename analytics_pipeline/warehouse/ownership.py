@@ -11,7 +11,7 @@ from pathlib import Path
 from analytics_pipeline.errors import WarehouseUnavailable
 
 
-def owner(folder: Path) -> tuple[int, int] | None:
+def owner_of(folder: Path) -> tuple[int, int] | None:
     """User and group that the data belongs to, where that is not ourselves: only root may serve another's."""
     data = folder / "data"
     if data.exists():
@@ -51,7 +51,7 @@ def has_user_namespaces() -> bool:
 
 def as_owner(folder: Path, command: list[str]) -> list[str]:
     """The command as the owner of the data, and never as root."""
-    owner = owner(folder)
+    owner = owner_of(folder)
     if owner is None:
         return [*_NAMESPACE, *command] if os.geteuid() == 0 else command
     if shutil.which("setpriv") is None:
