@@ -73,6 +73,8 @@ def detect(series: list[DailySeries]) -> list[Anomaly]:
     for fit in fitted:
         s = fit.series
         is_total = (s.dimension, s.dimension_value) == TOTAL
+        if not is_total and not _is_counted(s):
+            continue
         for i in np.flatnonzero(fit.scores > (TOTAL_THRESHOLD if is_total else PART_THRESHOLD)):
             day = s.days[i]
             drivers = _drivers(fit, [f for f in fitted if f.series.kpi_name == s.kpi_name], day) if is_total else []
@@ -89,6 +91,11 @@ def detect(series: list[DailySeries]) -> list[Anomaly]:
                 )
             )
     return found
+
+
+def _is_counted(series: DailySeries) -> bool:
+    """Amounts are judged in total only: one large order in a small part of the shop is no anomaly."""
+    return series.weights is not None or all(value == int(value) for value in series.values)
 
 
 def _is_long_enough(series: DailySeries) -> bool:
