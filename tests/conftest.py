@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -162,8 +163,12 @@ def require(program: str, what: str) -> str:
     """The program's path; without it the test is skipped, and in CI that is a failure."""
     found = shutil.which(program)
     if found is None:
-        message = f"{program} is missing, so nobody checked that {what}: install it (see CONTRIBUTING.md)"
-        if os.environ.get("ANALYTICS_TEST_REQUIRE_ALL"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{program} is missing, so nobody checked that {what}: install it (see CONTRIBUTING.md)")
     return found
+
+
+def missing(message: str) -> NoReturn:
+    """Skip with the reason; in CI, fail with it."""
+    if os.environ.get("ANALYTICS_TEST_REQUIRE_ALL"):
+        pytest.fail(message)
+    pytest.skip(message)

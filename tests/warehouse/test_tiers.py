@@ -40,6 +40,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     keys = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "tester-secret", "S3_BUCKET": "lake"}
     ports = [f"-{name}={free_port()}" for name in ("master.port", "volume.port", "filer.port", "webdav.port", "admin.port")]
     ports += [f"-{name}={free_port()}" for name in ("master.port.grpc", "volume.port.grpc", "filer.port.grpc", "s3.port.grpc")]
+    ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [weed, "mini", f"-dir={folder}", f"-s3.port={port}", "-ip=127.0.0.1", *ports],
