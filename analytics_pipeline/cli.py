@@ -20,7 +20,7 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         except ValueError:
             self.fail(f"{value!r} is not a time: write 2026-01-31T05:00:00+00:00", param, ctx)
         if moment.tzinfo is None:
-            self.fail(f"{value!r} has no zone: write {value}+00:00 if you mean UTC", param, ctx)
+            self.fail(f"{value!r} has no zone: write {moment.isoformat()}+00:00 if you mean UTC", param, ctx)
         return moment
 
 

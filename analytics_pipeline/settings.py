@@ -93,4 +93,5 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = "ANALYTICS_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"{name}: {first['msg']}. Correct it in the environment or in .env") from None
+        fault = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{name}: {fault}. Correct it in the environment or in .env") from None

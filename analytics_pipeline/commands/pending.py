@@ -94,12 +94,11 @@ def _build(connection: psycopg.Connection, now: datetime) -> Step:
 
     row = connection.execute(
         """
-        with last as (select * from ops.builds where status = 'published' order by finished_at desc limit 1)
         select last.as_of, last.code_hash = %(code)s, last.plan_hash = p.plan_hash,
             (last.as_of at time zone p.timezone)::date = (%(now)s at time zone p.timezone)::date,
             exists (select 1 from ops.changes where consumed_by is null),
             exists (select 1 from raw.events where occurred_at > last.as_of and occurred_at <= %(now)s)
-        from last cross join config.plan as p
+        from ops.published_build as last cross join config.plan as p
         """,
         {"code": code_hash(), "now": now},
     ).fetchone()
@@ -124,7 +123,7 @@ def _models(connection: psycopg.Connection, kind: str) -> Step:
         """
         select r.created_at from ml.model_runs as r
         where r.kind = %s and r.build_id = (
-            select build_id from ops.builds where status = 'published' order by finished_at desc limit 1
+            select build_id from ops.published_build
         )
         """,
         (kind,),
@@ -136,9 +135,7 @@ def _tier(connection: psycopg.Connection, settings: Settings) -> Step:
     from analytics_pipeline.lifecycle.inputs import TIER_STEP, tier_inputs
     from analytics_pipeline.warehouse.step_state import is_done
 
-    row = connection.execute(
-        "select build_id, as_of from ops.builds where status = 'published' order by finished_at desc limit 1"
-    ).fetchone()
+    row = connection.execute("select build_id, as_of from ops.published_build").fetchone()
     done = row is not None and is_done(connection, TIER_STEP, tier_inputs(settings, *row))
     total = connection.execute(
         "select count(*), coalesce(sum(rows), 0) from ops.tier_catalogue where status = 'current'"
@@ -154,7 +151,7 @@ def _report(connection: psycopg.Connection) -> Step:
         """
         select e.path, e.created_at > (select max(created_at) from ml.model_runs where build_id = e.build_id)
         from ops.report_executions as e
-        where e.build_id = (select build_id from ops.builds where status = 'published' order by finished_at desc limit 1)
+        where e.build_id = (select build_id from ops.published_build)
         order by e.created_at desc limit 1
         """
     ).fetchone()

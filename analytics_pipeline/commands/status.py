@@ -12,9 +12,7 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
     """Everything that `status --json` prints."""
     with warehouse.connect(autocommit=True) as connection:
         can = capabilities(connection)
-        build = connection.execute(
-            "select build_id, as_of, finished_at from ops.builds where status = 'published' order by finished_at desc limit 1"
-        ).fetchone()
+        build = connection.execute("select build_id, as_of, finished_at from ops.published_build").fetchone()
         last = connection.execute(
             "select status, reason, started_at from ops.builds order by started_at desc limit 1"
         ).fetchone()

@@ -44,17 +44,6 @@ def current_build(connection: psycopg.Connection) -> Build:
     return Build(*row)
 
 
-def published_build(connection: psycopg.Connection) -> Build | None:
-    """The build that readers see; None before the first."""
-    row = connection.execute(
-        """
-        select build_id, as_of, previous_as_of, is_full from ops.builds
-        where status = 'published' order by finished_at desc limit 1
-        """
-    ).fetchone()
-    return Build(*row) if row else None
-
-
 def begin_build(
     connection: psycopg.Connection, as_of: datetime, *, full_refresh: bool = False, run_id: str | None = None
 ) -> Build:
@@ -87,7 +76,7 @@ def begin_build(
         row = connection.execute(
             """
             with last as (
-                select * from ops.builds where status = 'published' order by finished_at desc limit 1
+                select * from ops.published_build
             ),
             unpublished as (
                 select 1 from ops.builds as b inner join last on b.started_at > last.started_at
@@ -117,17 +106,6 @@ def begin_build(
     connection.execute("analyze ops.changes")
     connection.execute("analyze ops.build_changes")
     return Build(*row)
-
-
-def block_build(connection: psycopg.Connection, build_id: uuid.UUID, reason: str) -> None:
-    """End a build without publishing it; the last published version stays and the changes stay unconsumed."""
-    connection.execute(
-        """
-        update ops.builds set status = 'blocked', finished_at = clock_timestamp(), reason = %s
-        where build_id = %s and status = 'building'
-        """,
-        (reason, build_id),
-    )
 
 
 def models_of(project: Path, folder: str) -> list[str]:

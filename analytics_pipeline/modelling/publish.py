@@ -5,7 +5,6 @@ is not known here.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import psycopg
 from psycopg import sql
@@ -141,15 +140,3 @@ def _grants(connection: psycopg.Connection, table: PublishedTable) -> list[tuple
         """,
         (table.schema, table.name),
     ).fetchall()
-
-
-def freshness(connection: psycopg.Connection) -> tuple[datetime, str] | None:
-    """as_of of the published version and the end of the last build: 'published', 'blocked' or 'abandoned'."""
-    row = connection.execute(
-        """
-        select max(as_of) filter (where status = 'published'),
-            (array_agg(status order by started_at desc) filter (where status <> 'building'))[1]
-        from ops.builds
-        """
-    ).fetchone()
-    return (row[0], row[1]) if row and row[0] else None

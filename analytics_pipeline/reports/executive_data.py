@@ -50,7 +50,7 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
             """
             select p.title, p.timezone, b.build_id, b.as_of, coalesce(%(day)s, max(v.period_date)) as day
             from config.plan as p
-            cross join (select * from ops.builds where status = 'published' order by finished_at desc limit 1) as b
+            cross join ops.published_build as b
             inner join kpi.kpi_values as v on not v.is_partial
             group by p.title, p.timezone, b.build_id, b.as_of
             """,
@@ -61,7 +61,7 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
         blocked = cursor.execute(
             """
             select reason from ops.builds
-            where status = 'blocked' and started_at > (select max(finished_at) from ops.builds where status = 'published')
+            where status = 'blocked' and started_at > (select finished_at from ops.published_build)
             order by started_at desc limit 1
             """
         ).fetchone()

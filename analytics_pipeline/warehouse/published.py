@@ -13,9 +13,7 @@ def published_build_id(connection: psycopg.Connection) -> uuid.UUID:
     Raises:
         AnalyticsError: there is none yet.
     """
-    row = connection.execute(
-        "select build_id from ops.builds where status = 'published' order by finished_at desc limit 1"
-    ).fetchone()
+    row = connection.execute("select build_id from ops.published_build").fetchone()
     if row is None:
         raise AnalyticsError("nothing is published yet: run `analytics-pipeline run` first")
     return uuid.UUID(str(row[0]))

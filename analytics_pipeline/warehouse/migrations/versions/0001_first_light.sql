@@ -197,6 +197,10 @@ create table ops.build_changes (
 create view ops.current_build as
 select * from ops.builds where status = 'building';
 
+-- What readers see; no row before the first.
+create view ops.published_build as
+select * from ops.builds where status = 'published' order by finished_at desc limit 1;
+
 create view ops.current_changes as
 select c.*
 from ops.build_changes as bc

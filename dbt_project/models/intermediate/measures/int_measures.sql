@@ -17,12 +17,7 @@ events as (
         b.dimension,
         b.dimension_value
     from {{ ref('int_events') }} as e
-    cross join lateral (
-        values ('all', 'all')
-        {%- for d in plan_dimensions() %},
-        ('{{ d['dimension'] }}', coalesce({{ d['expression_sql'] }}::text, '(none)'))
-        {%- endfor %}
-    ) as d (dimension, raw_value)
+    cross join lateral {{ event_dimensions() }}
     inner join buckets as b on d.dimension = b.dimension and d.raw_value = b.raw_value
     where {{ where_touched('day') }}
 ),
@@ -33,12 +28,7 @@ sessions as (
         b.dimension,
         b.dimension_value
     from {{ ref('fct_sessions') }} as s
-    cross join lateral (
-        values ('all', 'all')
-        {%- for d in plan_dimensions() %},
-        ('{{ d['dimension'] }}', coalesce(s.dimensions ->> '{{ d['dimension'] }}', '(none)'))
-        {%- endfor %}
-    ) as d (dimension, raw_value)
+    cross join lateral {{ kept_dimensions('s.dimensions') }}
     inner join buckets as b on d.dimension = b.dimension and d.raw_value = b.raw_value
     where {{ where_touched('day') }}
 ),

@@ -11,10 +11,5 @@ select
     d.raw_value,
     count(*) as events
 from events as e
-cross join lateral (
-    values ('all', 'all')
-    {%- for d in plan_dimensions() %},
-    ('{{ d['dimension'] }}', coalesce({{ d['expression_sql'] }}::text, '(none)'))
-    {%- endfor %}
-) as d (dimension, raw_value)
+cross join lateral {{ event_dimensions() }}
 group by e.day, d.dimension, d.raw_value

@@ -18,11 +18,6 @@ select
     b.dimension_value,
     count(*) as events
 from events as e
-cross join lateral (
-    values ('all', 'all')
-    {%- for d in plan_dimensions() %},
-    ('{{ d['dimension'] }}', coalesce({{ d['expression_sql'] }}::text, '(none)'))
-    {%- endfor %}
-) as d (dimension, raw_value)
+cross join lateral {{ event_dimensions() }}
 inner join {{ ref('dim_dimension_values') }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
 group by e.person_key, e.day, b.dimension, b.dimension_value

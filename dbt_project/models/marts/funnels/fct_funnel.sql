@@ -6,12 +6,7 @@ with attempts as (
         b.dimension,
         b.dimension_value
     from {{ ref('fct_funnel_attempts') }} as a
-    cross join lateral (
-        values ('all', 'all')
-        {%- for d in plan_dimensions() %},
-        ('{{ d['dimension'] }}', coalesce(nullif(a.dimensions ->> '{{ d['dimension'] }}', ''), ''))
-        {%- endfor %}
-    ) as d (dimension, raw_value)
+    cross join lateral {{ kept_dimensions('a.dimensions', absent='') }}
     inner join (
         select dimension, raw_value, dimension_value from {{ ref('dim_dimension_values') }}
         where raw_value <> ''
