@@ -161,7 +161,8 @@ def run_cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def require(program: str, what: str) -> str:
     """The program's path; without it the test is skipped, and in CI that is a failure."""
-    found = shutil.which(program)
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(program, path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
     if found is None:
         missing(f"{program} is missing, so nobody checked that {what}: install it (see CONTRIBUTING.md)")
     return found
