@@ -4,7 +4,6 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import psycopg
 
@@ -106,8 +105,3 @@ def begin_build(
     connection.execute("analyze ops.changes")
     connection.execute("analyze ops.build_changes")
     return Build(*row)
-
-
-def models_of(project: Path, folder: str) -> list[str]:
-    """The names of the models below a folder of the dbt project."""
-    return sorted(path.stem for path in (project / "models" / folder).rglob("*.sql"))

@@ -11,7 +11,6 @@ from analytics_pipeline.reports.executive_data import FUNNEL_DAYS, Executive, re
 
 TEMPLATE = "executive"
 _TEMPLATES = Path(__file__).parent / "templates"
-SECTIONS = ("headlines", "trends", "anomalies", "funnels", "retention", "quality", "all KPIs")
 
 
 def write_executive(connection: psycopg.Connection, folder: Path, day: date | None = None) -> Path | None:

@@ -125,11 +125,8 @@ def capabilities(connection: psycopg.Connection) -> Capabilities:
     return Capabilities(connection.info.server_version, edition, installed[0])
 
 
-def _tell_nobody(_: str) -> None: ...
-
-
 @contextmanager
-def open_warehouse(settings: Settings, tell: Callable[[str], None] = _tell_nobody) -> Iterator[Warehouse]:
+def open_warehouse(settings: Settings, tell: Callable[[str], None] = embedded.tell_nobody) -> Iterator[Warehouse]:
     """The warehouse of this home, running and migrated, for as long as the context lasts.
 
     Raises:

@@ -51,10 +51,11 @@ _SERVER_SETTINGS = {
 }
 
 
-def _tell_nobody(_: str) -> None: ...
+def tell_nobody(_: str) -> None:
+    """For callers whose user need not hear why they wait."""
 
 
-def acquire(home: Path, tell: Callable[[str], None] = _tell_nobody) -> IO[str]:
+def acquire(home: Path, tell: Callable[[str], None] = tell_nobody) -> IO[str]:
     """Share the server of this home; create and start it where needed.
 
     Returns:
