@@ -2,7 +2,11 @@
 
 import dagster as dg
 
-from analytics_pipeline.settings import load_settings
+from analytics_pipeline.ingest.assets import asset_key
+from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
+from analytics_pipeline.ingest.sources.waiting import waiting
+from analytics_pipeline.settings import Settings, load_settings
+from analytics_pipeline.warehouse.connection import open_warehouse
 
 _BACKFILL = dg.AssetSelection.assets(["ops", "touched_days"])
 
@@ -33,8 +37,18 @@ schedules = [
 ]
 
 
-@dg.sensor(job=everything, minimum_interval_seconds=60, description="New event files in the landing folder start a run.")
-def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """One for each source of the home."""
+    return [_landing_folder, *(_sensor(source) for source in load_sources(settings) if source.name != LANDING)]
+
+
+@dg.sensor(
+    name="landing_folder",
+    job=everything,
+    minimum_interval_seconds=60,
+    description="New event files in the landing folder start a run.",
+)
+def _landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     folder = load_settings().landing_dir
     files = sorted(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in folder.glob("[!.]*") if p.is_file())
     newest = max((name.rsplit(":", 1)[1] for name in files), default="")
@@ -44,4 +58,28 @@ def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
     return dg.RunRequest(run_key=newest)
 
 
-sensors = [landing_folder]
+def _sensor(source: Source) -> dg.SensorDefinition:
+    """Files and objects start a whole run, messages and rows only their load: the daily run computes with them."""
+    is_stored = source.kind in ("folder", "s3")
+    loads = (
+        None
+        if is_stored
+        else [asset_key(source), *(dg.AssetKey(["raw", t]) for t in ("events", "quarantine", "ingest_batches"))]
+    )
+
+    @dg.sensor(
+        name=f"source_{source.name}",
+        job=everything,
+        minimum_interval_seconds=300 if is_stored else 60,
+        description=f"What waits in the {source.kind} source {source.name} starts a run.",
+    )
+    def waits(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        active = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+        tags = {"source": source.name}
+        if context.instance.get_runs_count(dg.RunsFilter(statuses=active, tags=tags)):
+            return dg.SkipReason("a run is loading it")
+        with open_warehouse(load_settings()) as warehouse, warehouse.connect(autocommit=True) as connection:
+            found = waiting(connection, source)
+        return dg.RunRequest(asset_selection=loads, tags=tags) if found else dg.SkipReason("nothing new")
+
+    return waits

@@ -5,7 +5,7 @@ import dagster as dg
 from analytics_pipeline import automation
 from analytics_pipeline.anomalies.assets import anomalies
 from analytics_pipeline.forecasting.assets import forecast
-from analytics_pipeline.ingest.assets import ingest
+from analytics_pipeline.ingest.assets import ingest_assets
 from analytics_pipeline.lifecycle.assets import tier
 from analytics_pipeline.modelling.assets import builds, dbt_docs, dbt_models, dbt_resource, publish, touched_days
 from analytics_pipeline.modelling.dbt import require_manifest
@@ -29,7 +29,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[
             *landing_assets(settings),
             tracking_plan,
-            ingest,
+            *ingest_assets(settings),
             *gate_assets(built),
             builds,
             models,
@@ -43,7 +43,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         jobs=automation.jobs,
         schedules=automation.schedules,
-        sensors=automation.sensors,
+        sensors=automation.sensors(settings),
         resources={"warehouse": WarehouseResource(), "dbt": dbt_resource(settings)},
         executor=dg.in_process_executor,
     )

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     s3_endpoint_url: str | None = Field(None, description="For S3 servers other than AWS.")
     tracking_plan: str = Field("", description="Path or name of the plan. Unset: the published one, or the sample's.")
     landing: Path | None = Field(None, description="Folder watched for event files. Unset: $ANALYTICS_HOME/landing.")
+    sources: Path | None = Field(None, description="YAML file of further sources. Unset: $ANALYTICS_HOME/sources.yml.")
     mapping: str = Field("envelope", description="Mapping used for files in the landing folder.")
     hot_days: int = Field(30, ge=1, le=3650, description="Days of raw events that are kept out of the Parquet tier.")
 
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """The folder that is watched for event files."""
         return Path(os.path.abspath(self.landing)) if self.landing else self.home / "landing"
+
+    @cached_property
+    def sources_file(self) -> Path | None:
+        """The file of further sources; None where there is none."""
+        default = self.home / "sources.yml"
+        return self.sources or (default if default.exists() else None)
 
     @cached_property
     def object_store_url(self) -> str:

@@ -13,16 +13,42 @@ from analytics_pipeline.warehouse.connection import capabilities, open_warehouse
 _LEAST_FREE = 1 << 30
 
 BOOKS = """
+with batches as (
+    select * from raw.ingest_batches where status = 'loaded'
+),
+totals as (
+    select
+        coalesce(sum(rows_read), 0) as read,
+        coalesce(sum(rows_accepted), 0) as accepted,
+        coalesce(sum(rows_duplicate), 0) as duplicate,
+        coalesce(sum(rows_quarantined), 0) as quarantined,
+        coalesce(sum(rows_read) filter (where kind = 'replay'), 0) as replayed,
+        count(*) filter (where rows_read <> rows_accepted + rows_duplicate + rows_quarantined) as uneven
+    from batches
+),
+events as (
+    select batch_id, count(*) as stored from raw.events group by batch_id
+),
+quarantine as (
+    select batch_id, count(*) as stored, count(resolved_at) as resolved from raw.quarantine group by batch_id
+)
 select
-    (select count(*) from raw.events) as events,
-    (select coalesce(sum(rows_accepted), 0) from raw.ingest_batches where status = 'loaded') as accepted,
-    (select count(*) from raw.quarantine) as quarantine,
-    (select coalesce(sum(rows_quarantined), 0) from raw.ingest_batches where status = 'loaded') as quarantined,
-    (
-        select count(*) from raw.ingest_batches
-        where status = 'loaded' and rows_read <> rows_accepted + rows_duplicate + rows_quarantined
-    ) as unbalanced
+    t.read, t.accepted, t.duplicate, t.quarantined,
+    (select coalesce(sum(stored), 0) from events) as events,
+    (select coalesce(sum(stored), 0) from quarantine) as in_quarantine,
+    t.uneven
+    + (
+        select count(*) from events as e full join batches as b using (batch_id)
+        where coalesce(e.stored, 0) <> coalesce(b.rows_accepted, 0)
+    )
+    + (
+        select count(*) from quarantine as q full join batches as b using (batch_id)
+        where coalesce(q.stored, 0) <> coalesce(b.rows_quarantined, 0)
+    )
+    + case when t.replayed <> (select coalesce(sum(resolved), 0) from quarantine) then 1 else 0 end as uneven
+from totals as t
 """
+"""One row: read, accepted, duplicate, quarantined; events and refused records that are there; batches that don't add up."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +95,10 @@ def _home(settings: Settings) -> Iterator[Finding]:
 
 
 def _books(connection: psycopg.Connection) -> Iterator[Finding]:
-    events, accepted, quarantine, quarantined, unbalanced = connection.execute(BOOKS).fetchone() or (0, 0, 0, 0, 0)
-    even = events == accepted and quarantine == quarantined and unbalanced == 0
+    read, accepted, duplicate, quarantined, events, refused, uneven = connection.execute(BOOKS).fetchone() or (0,) * 7
     yield Finding(
         "books",
-        f"{events:,} events, {accepted:,} accepted; "
-        f"{quarantine:,} in quarantine, {quarantined:,} refused; {unbalanced} uneven batches",
-        "" if even else "rows were changed by hand: restore the backup, or revoke and load the uneven batches again",
+        f"{read:,} read = {accepted:,} accepted + {duplicate:,} duplicate + {quarantined:,} quarantined; "
+        f"{events:,} events and {refused:,} refused records are there; {uneven} batches don't add up",
+        "" if uneven == 0 else "rows were changed by hand: restore the backup, or revoke and load the uneven batches again",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.settings import Settings
 
 
@@ -79,14 +80,20 @@ def _plan(connection: psycopg.Connection, settings: Settings) -> Step:
 
 
 def _ingest(connection: psycopg.Connection, settings: Settings) -> Step:
-    from analytics_pipeline.ingest.landing import event_files, unseen
+    from analytics_pipeline.ingest.sources.configuration import load_sources
+    from analytics_pipeline.ingest.sources.waiting import waiting
 
-    folder = settings.landing_dir
-    new = unseen(connection, event_files([folder]), settings.mapping) if folder.exists() else []
+    found: dict[str, str | None] = {}
+    for source in load_sources(settings):
+        try:
+            found[source.name] = waiting(connection, source)
+        except AnalyticsError as error:  # the load will say it again, and fail
+            found[source.name] = f"nobody knows what ({error})"
     row = connection.execute(
         "select coalesce(sum(rows_accepted), 0) from raw.ingest_batches where status = 'loaded'"
     ).fetchone()
-    return Step("Ingest", ("raw/*",), f"{len(new)} new files" if new else None, f"{row[0] if row else 0:,} events")
+    due = ", ".join(f"{what} in {name}" for name, what in found.items() if what)
+    return Step("Ingest", ("ingest/*", "raw/*"), due or None, f"{row[0] if row else 0:,} events")
 
 
 def _build(connection: psycopg.Connection, now: datetime) -> Step:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STEP_TITLES = {
     "landing__files": "Sample events",
     "config__tracking_plan": "Tracking plan",
-    "ingest": "Ingest",
+    "raw": "Raw tables",
     "quality__raw_gate": "Raw gate",
     "ops__builds": "Changes",
     "dbt_models": "dbt models",
@@ -204,7 +204,7 @@ class _Progress:
         event = entry.dagster_event
         if event is None or event.step_key is None:
             return
-        title = _STEP_TITLES.get(event.step_key, event.step_key)
+        title = _STEP_TITLES.get(event.step_key) or event.step_key.replace("__", " ").capitalize()
         if event.event_type_value == "STEP_START":
             self.began[event.step_key] = time.monotonic()
             if self.stack is not None:

@@ -26,6 +26,12 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         failed = connection.execute(
             "select uri, error from raw.ingest_batches where status = 'failed' order by started_at desc limit 5"
         ).fetchall()
+        loads = connection.execute(
+            """
+            select batch_id, uri, status, rows_read, rows_accepted, finished_at from raw.ingest_batches
+            where status in ('loaded', 'revoked') order by started_at desc limit 5
+            """
+        ).fetchall()
         steps = pending_steps(connection, settings)
     return {
         "home": str(settings.home),
@@ -41,6 +47,10 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         "age_hours": round((datetime.now(UTC) - build[1]).total_seconds() / 3600, 2) if build else None,
         "last_build": {"status": last[0], "reason": last[1], "at": last[2].isoformat()} if last else None,
         "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
+        "last_loads": [
+            {"batch_id": str(i), "uri": u, "status": s, "read": r, "accepted": a, "at": at.isoformat()}
+            for i, u, s, r, a, at in loads
+        ],
         "steps": [{"title": s.title, "due": s.due, "state": s.state} for s in steps if s.assets],
     }
 
@@ -59,6 +69,11 @@ def written(report: dict[str, Any]) -> str:
     if last and last["status"] == "blocked":
         lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
     lines += [f"BROKEN     {f['uri']}: {f['error']}" for f in report["failed_files"]]
+    lines += ["", "Last loads"] + [
+        f"  {load['batch_id']}  {load['read']:>10,} read {load['accepted']:>10,} accepted  {load['uri']}"
+        + (" (revoked)" if load["status"] == "revoked" else "")
+        for load in report["last_loads"]
+    ]
     lines += [""] + [
         f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]
     ]

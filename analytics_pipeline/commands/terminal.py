@@ -4,6 +4,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analytics_pipeline.ingest.batch import Counts
+    from analytics_pipeline.ingest.load import Progress
 
 _IS_TERMINAL = sys.stdout.isatty()
 
@@ -39,6 +44,40 @@ class Steps:
         with live(title):
             yield
         self.finished(title, time.monotonic() - began, "")
+
+
+@contextmanager
+def rows_progress(title: str, size: int) -> "Iterator[Progress]":
+    """A bar with rows/s and rejects, on a terminal only.
+
+    Args:
+        title: of what is loaded.
+        size: in bytes; 0 where nobody knows. Of a compressed file the bar shows the part that is sure.
+    """
+    if not _IS_TERMINAL:
+        yield lambda counts, read_bytes: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    began = time.monotonic()
+    with Bar(*columns, console=Console(file=sys.__stdout__), transient=True) as bar:
+        task = bar.add_task(title, total=size or None, state="")
+
+        def progress(counts: "Counts", read_bytes: int) -> None:
+            speed = counts.read / max(time.monotonic() - began, 1e-3)
+            state = f"{counts.read:,} rows, {speed:,.0f} rows/s, {counts.quarantined:,} rejected"
+            bar.update(task, advance=read_bytes, state=state)
+
+        yield progress
 
 
 @contextmanager

@@ -22,13 +22,26 @@ FIELDS: Final = (
     "currency",
     "properties",
 )
-"""What a mapping can fill, in the order of the parameters of normalise.sql."""
+"""What a mapping can fill."""
+
+LONGEST_TEXT: Final = 1_000
+"""Characters of a column's text; longer ones can't be keys of an index."""
+
+LARGEST_RECORD: Final = 16 << 20
+"""Bytes of a record that can become an event; larger ones are quarantined whole."""
+
+DEEPEST_NESTING: Final = 1_000
+"""Levels of a JSON document."""
 
 REASONS: Final = {
     "invalid_json": "the line is not one JSON object",
     "invalid_utf8": "the line is not UTF-8 text",
     "invalid_csv": "the line does not have the columns of the header",
     "nul_in_text": "a text holds the NUL character, which PostgreSQL can't store",
+    "duplicate_key": "the JSON object names a key twice",
+    "too_deep": f"the JSON document is nested deeper than {DEEPEST_NESTING:,} levels",
+    "too_large": f"the record is larger than {LARGEST_RECORD >> 20} MB",
+    "text_too_long": f"a column's text is longer than {LONGEST_TEXT:,} characters",
     "missing_event_name": "no event name",
     "missing_time": "no time of occurrence",
     "invalid_time": "the time of occurrence can't be read",

@@ -6,23 +6,37 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from uuid import UUID
 
 import duckdb
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from analytics_pipeline.events.envelope import FIELDS
-from analytics_pipeline.events.formats import Records
-from analytics_pipeline.events.mapping import FieldSource, Mapping
+from analytics_pipeline.events.envelope import LONGEST_TEXT, REASONS
+from analytics_pipeline.events.extraction import cast_properties, constants_of, extract
+from analytics_pipeline.events.mapping import Mapping
+from analytics_pipeline.events.records import Records, json_problem
 
-_QUERY = Path(__file__).with_name("normalise.sql").read_text()
-_FUNCTIONS = Path(__file__).with_name("normalise_functions.sql").read_text()
-_NOTHING = FieldSource()
-_NO_PATH = '$."\u0001"'
+_FOLDER = Path(__file__).parent
+_FUNCTIONS, _READABLE, _NORMALISE, _COPY_LINES, _SUSPECTS = (
+    (_FOLDER / f"{name}.sql").read_text() for name in ("normalise_functions", "readable", "normalise", "copy_lines", "suspects")
+)
+_JUDGEMENT = ("line_number", "reason_code", "payload", "offending")
 
 
-Refusal = tuple[int, str, str, bytes]
-"""Line number, reason code, offending value, original bytes."""
+@dataclass(frozen=True)
+class Refusal:
+    """A record that is no event."""
+
+    line_number: int
+    reason_code: str
+    payload: bytes
+    offending: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reason for a person, with the value that caused it."""
+        return f"{REASONS[self.reason_code]}: {self.offending!r}" if self.offending else REASONS[self.reason_code]
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,8 @@ class Normalised:
     """One chunk.
 
     Attributes:
-        events: one row per accepted event, columns as in raw.events without batch_id; times in UTC.
+        events: one row per accepted record in order of line_number: line_number, event_id (16 bytes), occurred_at (UTC),
+            user_id, anonymous_id, payload and copy_line, the row of raw.events in the text format of COPY.
         refused: one per refused record.
     """
 
@@ -41,25 +56,37 @@ class Normalised:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """One engine for the process: starting it takes longer than a small file."""
-    database = duckdb.connect()
+    database = duckdb.connect(config={"memory_limit": "1GB", "threads": 1})
     database.execute("set global timezone = 'UTC'")
+    database.execute("set global arrow_lossless_conversion = true")
     database.execute(_FUNCTIONS)
     return database
 
 
 class Normaliser:
-    """Applies one mapping to the chunks of one file."""
+    """Applies one mapping to the chunks of one batch."""
 
-    def __init__(self, mapping: Mapping, source: str, starts_at: datetime, received_at: datetime) -> None:
+    def __init__(self, mapping: Mapping, source: str, batch_id: UUID, starts_at: datetime, now: datetime) -> None:
         """
         Args:
             mapping: which path fills which column.
             source: part of the identity of events without a UUID.
+            batch_id: that the events carry.
             starts_at: earlier events are refused.
-            received_at: for records that do not say when they were received.
+            now: the time of receipt of records that do not say one.
         """
         self._database = _database().cursor()
-        self._parameters = _parameters(mapping, source, starts_at, received_at)
+        self._mapping = mapping
+        constants: dict[str, Any] = {
+            "source": source,
+            "batch_id": str(batch_id),
+            "starts_at": starts_at,
+            "now": now,
+            "longest": LONGEST_TEXT,
+            "constants_have_specials": any(set(text) & set("\\\t\n\r") for text in (source, *constants_of(mapping))),
+        }
+        self._constants = [duckdb.ConstantExpression(value).alias(name) for name, value in constants.items()]
+        self._prepare()
 
     def __enter__(self) -> "Normaliser":
         return self
@@ -67,63 +94,73 @@ class Normaliser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._database.close()
 
+    def _prepare(self) -> None:
+        """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
+        self._register(Records(_EMPTY))
+        fields = extract(self._database.sql(_READABLE), self._mapping)
+        fields.select(duckdb.StarExpression(), *self._constants).create_view("fields")
+        cast_properties(self._database.sql(_NORMALISE), self._mapping).create_view("judged")
+
+    def _register(self, records: Records) -> None:
+        self._database.register("records", records.table)
+
+    def apply(self, records: Records) -> Normalised:
+        """Judge and type one chunk; a record that the engine stumbles over is found by halves and refused."""
+        try:
+            judged = self._query(_COPY_LINES, records)
+        except (duckdb.DataError, duckdb.InvalidInputException):
+            if not len(records):
+                raise
+            return self._in_halves(records)
+        is_refused = pc.is_valid(judged["reason_code"])
+        refused = judged.filter(is_refused).select(_JUDGEMENT).to_pylist()
+        events = judged.drop_columns(["reason_code", "offending", "payload"])
+        if refused:
+            events = events.filter(pc.invert(is_refused))
+        return Normalised(events, [_refusal(row) for row in refused])
+
+    def events(self, records: Records) -> tuple[list[dict[str, Any]], list[Refusal]]:
+        """A chunk for people: events as rows with the columns of raw.events, and refusals."""
+        rows = self._query("select * from judged", records).to_pylist()
+        events = [
+            {k: v for k, v in row.items() if k not in (*_JUDGEMENT[1:], "has_specials")}
+            for row in rows
+            if row["reason_code"] is None
+        ]
+        return events, [_refusal(row) for row in rows if row["reason_code"] is not None]
+
+    def _query(self, query: str, records: Records) -> pa.Table:
+        self._register(records)
+        suspects = self._database.execute(_SUSPECTS).fetchall()
+        if suspects:
+            self._register(_judged_strictly(records, {number for (number,) in suspects}))
+        return self._database.sql(query).to_arrow_table()
+
     def _in_halves(self, records: Records) -> Normalised:
-        """Find the record that the engine stumbles over, refuse it, and keep the others."""
         if len(records) == 1:
-            refused = (records.line_number[0], "not_storable", "", records.payload[0])
-            return Normalised(self.apply(Records([], [], [], [])).events, [refused])
+            line_number, payload = (records.table[name][0].as_py() for name in ("line_number", "payload"))
+            return Normalised(self.apply(Records(_EMPTY)).events, [Refusal(line_number, "not_storable", payload)])
         first, second = (self.apply(half) for half in records.halves())
         return Normalised(pa.concat_tables([first.events, second.events]), first.refused + second.refused)
 
-    def apply(self, records: Records) -> Normalised:
-        """Judge and type one chunk."""
-        table = pa.table(
-            {
-                "line_number": pa.array(records.line_number, pa.int64()),
-                "payload": pa.array(records.payload, pa.binary()),
-                "document": pa.array(records.document, pa.string()),
-                "problem": pa.array(records.problem, pa.string()),
-            }
-        )
-        self._database.register("records", table)
-        try:
-            result = self._database.sql(_QUERY, params=self._parameters).to_arrow_table()
-        except duckdb.Error:
-            return self._in_halves(records)
-        finally:
-            self._database.unregister("records")
-        is_accepted = pa.compute.is_null(result["reason_code"])
-        judgement = ["line_number", "payload", "reason_code", "time_text", "value_text"]
-        events = result.filter(is_accepted).drop_columns(judgement[1:])
-        refused = result.filter(pa.compute.invert(is_accepted)).select(judgement).to_pylist()
-        return Normalised(events, [_refusal(row) for row in refused])
+
+_EMPTY = pa.table(
+    {
+        "line_number": pa.array([], pa.int64()),
+        "payload": pa.array([], pa.binary()),
+        "document": pa.array([], pa.string()),
+        "problem": pa.array([], pa.string()),
+    }
+)
+
+
+def _judged_strictly(records: Records, suspects: set[int]) -> Records:
+    """Give the suspects among the records the problem that a strict reader finds."""
+    rows = zip(*(records.table[name].to_pylist() for name in ("line_number", "document", "problem")), strict=True)
+    problems = [json_problem(document.encode()) if number in suspects else problem for number, document, problem in rows]
+    position = records.table.column_names.index("problem")
+    return Records(records.table.set_column(position, "problem", pa.array(problems, pa.string())))
 
 
 def _refusal(row: dict[str, Any]) -> Refusal:
-    code = row["reason_code"]
-    offending = row["value_text"] if code == "invalid_value" else row["time_text"]
-    shows_value = code in {"invalid_value", "invalid_time", "time_without_zone", "before_start", "in_future"}
-    return row["line_number"], code, offending[:100] if shows_value else "", row["payload"]
-
-
-def _json_path(path: str) -> str:
-    return "$" + "".join("." + orjson.dumps(key).decode() for key in path.split("."))
-
-
-def _parameters(mapping: Mapping, source: str, starts_at: datetime, received_at: datetime) -> dict[str, Any]:
-    sources = [mapping.fields.get(name, _NOTHING) for name in FIELDS]
-    occurred, received = (mapping.fields.get(n, _NOTHING) for n in ("occurred_at", "received_at"))
-    known = {path.split(".")[0]: None for s in sources for path in s.paths if "." not in path}
-    return {
-        "paths": [_json_path(s.paths[0]) if s.paths else _NO_PATH for s in sources],
-        "constants": [s.constant for s in sources],
-        "id_paths": [_json_path(p) for p in sources[0].paths] or [_NO_PATH],
-        "known": orjson.dumps(known).decode(),
-        "source": source,
-        "occurred_format": occurred.format,
-        "occurred_zone": occurred.zone,
-        "received_format": received.format,
-        "received_zone": received.zone,
-        "starts_at": starts_at,
-        "received_at": received_at,
-    }
+    return Refusal(row["line_number"], row["reason_code"], row["payload"].rstrip(b"\r\n"), (row["offending"] or "")[:100])

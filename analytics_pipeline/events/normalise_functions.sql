@@ -1,14 +1,54 @@
+create or replace macro filled(text) as nullif(text, '');
+
+create or replace macro trim_space(text) as trim(text, ' ' || chr(9) || chr(10) || chr(13));
+
+create or replace macro is_object(text) as
+case
+    when text is null or not json_valid(text) then false
+    when starts_with(text, '{') then true
+    else json_type(text) = 'OBJECT'
+end;
+
+create or replace macro coalesce_text(texts) as list_filter(texts, lambda x: x is not null)[1];
+
+-- An id that a group of columns gives needs all of them.
+create or replace macro joined(texts) as
+case when list_bool_and(list_transform(texts, lambda x: x is not null and x <> '')) then array_to_string(texts, '/') end;
+
 create or replace macro lacks_zone(text, format, zone) as
 format = 'iso' and zone is null and try_cast(text as timestamp) is not null
 and not regexp_matches(text, '([Zz]|[+-]\d{2}(:?\d{2})?)$');
 
-create or replace macro parse_time(text, format, zone) as
+-- Seconds since 1970 in a zone's local time are read as that local time.
+create or replace macro from_epoch(microseconds, zone) as
 case
-    when format = 'epoch_s' then make_timestamptz(try_cast(try_cast(text as double) * 1000000 as bigint))
-    when format = 'epoch_ms' then make_timestamptz(try_cast(try_cast(text as double) * 1000 as bigint))
-    when format = 'epoch_us' then make_timestamptz(try_cast(text as bigint))
+    when zone is null then make_timestamptz(microseconds)
+    else timezone(zone, make_timestamp(microseconds))
+end;
+
+-- RFC 3339 allows second 60; it is the first instant of the next minute.
+create or replace macro iso_time(text, zone) as
+case
+    when ends_with(text, 'Z') and contains(text, ':') and not contains(text, ':60') then try_cast(text as timestamptz)
+    when contains(text, ':60') and regexp_matches(text, ':\d{2}:60')
+        then regexp_replace(text, ':60(\.\d+)?', ':59')::timestamptz + interval 1 second
     when regexp_matches(text, ':\d{2}(\.\d+)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$') then try_cast(text as timestamptz)
     when zone is not null then timezone(zone, try_cast(text as timestamp))
+end;
+
+create or replace macro parse_time(text, format, zone) as
+case
+    when format = 'iso' then iso_time(text, zone)
+    when format = 'epoch_s' then from_epoch(try_cast(try_cast(text as double) * 1000000 as bigint), zone)
+    when format = 'epoch_ms' then from_epoch(try_cast(try_cast(text as double) * 1000 as bigint), zone)
+    when format = 'epoch_us' then from_epoch(try_cast(text as bigint), zone)
+    else timezone(zone, try_strptime(text, format))
+end;
+
+create or replace macro parse_number(text, unit) as
+case
+    when unit = 1 then try_cast(text as decimal(18, 4))
+    else try_cast(try_cast(text as decimal(24, 6)) * unit::decimal(12, 8) as decimal(18, 4))
 end;
 
 -- RFC 9562 version 5 in the URL namespace.
@@ -20,3 +60,73 @@ create or replace macro uuid_v5_of(digest) as
 
 create or replace macro uuid_v5(name) as
 uuid_v5_of(sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(name)));
+
+-- A merge patch (RFC 7396) that may be null.
+create or replace macro json_with(document, patch) as
+case when document is not null then json_merge_patch(document, patch) end;
+
+create or replace macro json_of_text(value) as
+case
+    when json_type(value) = 'VARCHAR' and json_valid(value ->> '$') and json_type(value ->> '$') in ('OBJECT', 'ARRAY')
+        then (value ->> '$')::json
+    else value
+end;
+
+-- [{key: k, value: {int_value: 1, string_value: null}}] becomes {"k": 1}.
+create or replace macro first_value(value) as
+case json_type(value)
+    when 'OBJECT' then
+        coalesce(
+            to_json(value ->> '$.string_value'),
+            json_number(value ->> '$.int_value'),
+            json_number(value ->> '$.float_value'),
+            json_number(value ->> '$.double_value'),
+            'null'::json
+        )
+    else value
+end;
+
+create or replace macro json_number(text) as
+case when regexp_matches(text, '^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$') then text::json else to_json(text) end;
+
+create or replace macro key_values_object(list) as
+case
+    when json_type(list) = 'ARRAY' then (
+        '{' || array_to_string(
+            list_transform(
+                list_filter(json_extract(list, '$[*]'), lambda x: (x ->> '$.key') is not null),
+                lambda x: to_json(x ->> '$.key')::varchar || ':' || first_value(x -> '$.value')::varchar
+            ), ','
+        ) || '}'
+    )::json
+    else list
+end;
+
+create or replace macro cast_json(text, type) as
+case
+    when type = 'number' then json_number(trim(text))
+    when lower(trim(text)) in ('true', 't', 'yes', '1') then 'true'::json
+    when lower(trim(text)) in ('false', 'f', 'no', '0') then 'false'::json
+    else to_json(text)
+end;
+
+create or replace macro cast_properties(properties, casts) as
+json_merge_patch(
+    properties,
+    (
+        '{' || array_to_string(
+            list_transform(
+                list_filter(casts, lambda c: json_extract_string(properties, c.at) is not null),
+                lambda c: to_json(c.key)::varchar || ':' || cast_json(json_extract_string(properties, c.at), c.type)::varchar
+            ), ','
+        ) || '}'
+    )::json
+);
+
+-- One field of a row in the text format of COPY.
+create or replace macro copy_text(text, has_specials) as
+case
+    when text is null then '\N'
+    when not has_specials then text
+    else replace(replace(replace(replace(text, '\', '\\'), chr(9), '\t'), chr(10), '\n'), chr(13), '\r')
+end;

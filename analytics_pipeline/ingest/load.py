@@ -1,244 +1,229 @@
-"""Loads one file as one batch: all of it or nothing, once."""
+"""Loads one batch of records: all of it or nothing, once. Where records come from is in `files` and `sources`."""
 
-import bisect
 import hashlib
-import io
-import os
+import re
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 
-from analytics_pipeline.errors import AnalyticsError, UnreadableFile, UsageError
-from analytics_pipeline.events.envelope import REASONS
-from analytics_pipeline.events.formats import Records, read_records
+from analytics_pipeline.errors import AnalyticsError, UsageError
 from analytics_pipeline.events.mapping import Mapping
-from analytics_pipeline.events.normalise import Normaliser, Refusal
-from analytics_pipeline.ingest.landing import content_sha256
+from analytics_pipeline.events.normalise import Normalised, Normaliser, Refusal
+from analytics_pipeline.events.records import Records
+from analytics_pipeline.ingest import batch as batches
+from analytics_pipeline.ingest import deduplication
+from analytics_pipeline.ingest.batch import Batch, Counts, Origin
+from analytics_pipeline.ingest.ledger import Ledger
+from analytics_pipeline.warehouse.partitions import Partitions
 
-_INSERT = Path(__file__).with_name("insert_staged.sql").read_text()
-# What is stored comes first (no line number), then the stage in order of its lines.
-_TWINS = """
-with twins as (select event_id from staged group by event_id having count(*) > 1)
-select event_id, occurred_at, null::bigint as line_number from raw.events where event_id in (select event_id from twins)
-union all
-select event_id, occurred_at, line_number from staged where event_id in (select event_id from twins)
-order by line_number nulls first
-"""
-DEDUP_WINDOW = timedelta(days=7)
-_DEDUPLICATION_LOCK = 726_002
-_COLUMNS = (
-    "line_number, event_id, event_name, occurred_at, received_at, source, user_id, anonymous_id, session_id, entity_type, "
-    "entity_id, country, region, city, device_type, platform, app_version, value, currency, properties"
+_T = TypeVar("_T")
+_ATTEMPTS = 5
+_EVENTS = (
+    "event_id, event_name, occurred_at, received_at, source, user_id, anonymous_id, session_id, entity_type, entity_id, "
+    "country, region, city, device_type, platform, app_version, value, currency, properties, batch_id"
 )
+_QUARANTINE = "batch_id, source, uri, line_number, reason_code, reason, payload, quarantined_at"
+_UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
 
-Outcome = Literal["loaded", "known", "failed", "elsewhere"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What became of one file. `elsewhere`: another process is loading it at this moment."""
-
-    uri: str
-    outcome: Outcome
-    batch_id: uuid.UUID | None = None
-    read: int = 0
-    accepted: int = 0
-    duplicate: int = 0
-    quarantined: int = 0
-    error: str = ""
+Progress = Callable[[Counts, int], None]
+"""Told the counts so far and the bytes of the chunk that has just been stored."""
 
 
-def load_file(
+def no_progress(counts: Counts, read_bytes: int) -> None:
+    """Nobody looks."""
+
+
+def load(
     connection: psycopg.Connection,
-    path: Path,
+    origin: Origin,
     mapping: Mapping,
-    source: str,
-    on_rows: Callable[[int], None] = lambda _: None,
+    read: Callable[[], Iterable[Records]],
+    *,
+    on_chunk: Progress = no_progress,
+    before_commit: Callable[[Counts], None] = lambda _: None,
+    refused_again: set[int] | None = None,
 ) -> Batch:
-    """Load a file in one transaction.
+    """Load records in one transaction; again from the beginning when another loader got in the way.
 
     Args:
         connection: outside of a transaction.
-        path: a file of one of the known formats.
-        mapping: how its records become events.
-        source: the name that the events carry; with the content it identifies the file.
-        on_rows: told the number of records of each chunk.
+        origin: where they come from, and what identifies them.
+        mapping: how they become events.
+        read: gives the records; called once an attempt.
+        on_chunk: told after each chunk.
+        before_commit: runs last in the transaction, for positions of streams and the like.
+        refused_again: of a replay; gets the line numbers of refused records, which are neither counted nor quarantined twice.
 
     Raises:
         UsageError: no tracking plan is published yet.
+        UnreadableFile: the records can't be read to their end; nothing is loaded.
     """
-    uri = os.fsencode(path).decode("utf-8", "backslashreplace")
-    try:
-        sha256 = content_sha256(path)
-    except OSError as error:
-        return Batch(uri, "failed", error=f"{uri} can't be read ({error.strerror}): mend that and load it again")
-    batch_id = uuid.uuid4()
-    try:
-        with connection.transaction():
-            lock = int(hashlib.sha256(f"{source}:{sha256}".encode()).hexdigest()[:15], 16)
-            if connection.execute("select pg_try_advisory_xact_lock(%s)", (lock,)).fetchone() == (False,):
-                return Batch(uri, "elsewhere")
-            query = "select 1 from raw.ingest_batches where source = %s and content_sha256 = %s and status = 'loaded'"
-            if connection.execute(query, (source, sha256)).fetchone():
-                return Batch(uri, "known")
-            return _load(connection, batch_id, path, uri, sha256, mapping, source, on_rows)
-    except OSError as error:
-        return Batch(uri, "failed", error=f"{uri} can't be read to its end ({error.strerror}): load it again")
-    except UnreadableFile as error:
-        reason = str(error) if uri in str(error) else f"{uri}: {error}"
-        _note_failure(connection, batch_id, uri, sha256, mapping, source, reason)
-        return Batch(uri, "failed", batch_id, error=reason)
+    for _ in range(_ATTEMPTS):
+        try:
+            with connection.transaction():
+                return _load_once(connection, origin, mapping, read, on_chunk, before_commit, refused_again)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            continue
+    raise AnalyticsError(f"{origin.uri}: {_ATTEMPTS} attempts met other loaders: nothing of it was loaded; load it again")
 
 
-def _load(
+def _load_once(
     connection: psycopg.Connection,
-    batch_id: uuid.UUID,
-    path: Path,
-    uri: str,
-    sha256: str,
+    origin: Origin,
     mapping: Mapping,
-    source: str,
-    on_rows: Callable[[int], None],
+    read: Callable[[], Iterable[Records]],
+    on_chunk: Progress,
+    before_commit: Callable[[Counts], None],
+    refused_again: set[int] | None,
 ) -> Batch:
-    started_at = datetime.now(UTC)
+    digest = hashlib.sha256(f"{origin.source}:{origin.content_sha256}".encode()).hexdigest()
+    if connection.execute("select pg_try_advisory_xact_lock(%s)", (int(digest[:15], 16),)).fetchone() == (False,):
+        return Batch(origin.uri, "elsewhere")
+    known = "select 1 from raw.ingest_batches where source = %s and content_sha256 = %s and status = 'loaded'"
+    if connection.execute(known, (origin.source, origin.content_sha256)).fetchone():
+        return Batch(origin.uri, "known")
     plan = connection.execute("select starts_at, timezone from config.plan for share").fetchone()
     if plan is None:
         raise UsageError("no tracking plan is published: run `analytics-pipeline plan publish FILE` first")
-    connection.execute(
-        """
-        insert into raw.ingest_batches
-        (batch_id, source, uri, content_sha256, mapping_sha256, status, started_at)
-        values (%s, %s, %s, %s, %s, 'loading', %s)
-        """,
-        (batch_id, source, uri, sha256, mapping.sha256, started_at),
-    )
-    connection.execute(
-        """
-        create temp table staged on commit drop as
-        select 0::bigint as line_number, e.* from raw.events as e with no data
-        """
-    )
-    read = quarantined = 0
-    with Normaliser(mapping, source, plan[0], started_at) as normaliser:
-        for records in read_records(path):
-            chunk = normaliser.apply(records)
-            refused = chunk.refused + _stage(connection, chunk.events, records)
-            _quarantine(connection, batch_id, source, uri, refused, started_at)
-            read += len(records)
-            quarantined += len(refused)
-            on_rows(len(records))
-    accepted, duplicate, earliest, latest = _insert(connection, batch_id, str(plan[1]), read - quarantined)
-    connection.execute("drop table staged")
-    connection.execute(
-        """
-        update raw.ingest_batches
-        set status = 'loaded', rows_read = %s, rows_accepted = %s, rows_duplicate = %s, rows_quarantined = %s,
-            min_occurred_at = %s, max_occurred_at = %s, finished_at = clock_timestamp()
-        where batch_id = %s
-        """,
-        (read, accepted, duplicate, quarantined, earliest, latest, batch_id),
-    )
-    return Batch(uri, "loaded", batch_id, read, accepted, duplicate, quarantined)
+    batch_id, now = uuid.uuid4(), datetime.now(UTC)
+    batches.begin(connection, batch_id, origin, mapping, now)
+    writer = _Writer(connection, origin, batch_id, now, refused_again)
+    payload_format: dict[str, object] = {"kind": "json"}
+    with Normaliser(mapping, origin.source, batch_id, plan[0], now) as normaliser:
+        for records, chunk in _ahead((records, normaliser.apply(records)) for records in read()):
+            writer.write(records, chunk)
+            payload_format = records.payload_format
+            on_chunk(writer.counts, records.bytes_read)
+        counts = writer.finish(str(plan[1]))
+    batches.finish(connection, batch_id, counts, payload_format)
+    before_commit(counts)
+    return Batch(origin.uri, "loaded", batch_id, counts)
 
 
-def _stage(connection: psycopg.Connection, events: pa.Table, records: Records) -> list[Refusal]:
-    """Stream events to the stage; those that PostgreSQL can't store are found by halves, refused, and the others kept."""
-    if not events.num_rows:
-        return []
-    try:
-        with connection.transaction():
-            _copy(connection, events)
-        return []
-    except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex):
-        if events.num_rows == 1:
-            line_number = events["line_number"][0].as_py()
-            return [(line_number, "not_storable", "", records.payload[records.line_number.index(line_number)])]
-        middle = events.num_rows // 2
-        return _stage(connection, events.slice(0, middle), records) + _stage(connection, events.slice(middle), records)
+def _ahead(items: Iterable[_T]) -> Iterator[_T]:
+    """The items, of which the next one is made while the caller works on this one."""
+    iterator = iter(items)
+    nothing = object()
+    with ThreadPoolExecutor(1, "normalise") as pool:
+        coming = pool.submit(next, iterator, nothing)
+        while (item := coming.result()) is not nothing:
+            coming = pool.submit(next, iterator, nothing)
+            yield item  # type: ignore[misc]
 
 
-def _copy(connection: psycopg.Connection, events: pa.Table) -> None:
-    """COPY as CSV, in which only an unquoted nothing is null."""
-    table = events.select([c.strip() for c in _COLUMNS.split(",")])
-    buffer = io.BytesIO()
-    pa.csv.write_csv(table, buffer, pa.csv.WriteOptions(include_header=False, quoting_style="needed"))
-    with connection.cursor().copy(f"copy staged ({_COLUMNS}) from stdin (format csv)") as copy:
-        copy.write(buffer.getbuffer())
+class _Writer:
+    """Stores the chunks of one batch, inside of the caller's transaction."""
 
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        origin: Origin,
+        batch_id: uuid.UUID,
+        now: datetime,
+        refused_again: set[int] | None,
+    ) -> None:
+        self.counts = Counts()
+        self._refused_again = refused_again
+        self._connection, self._origin, self._batch_id, self._now = connection, origin, batch_id, now
+        self._partitions = Partitions(connection)
+        self._ledger = Ledger()
+        self._seen = deduplication.newest_commit(connection)
+        connection.execute("set local enable_seqscan = off")
+        connection.execute("set local enable_bitmapscan = off")
 
-def _quarantine(
-    connection: psycopg.Connection, batch_id: uuid.UUID, source: str, uri: str, refused: list[Refusal], at: datetime
-) -> None:
-    if not refused:
-        return
-    columns = "batch_id, source, uri, line_number, reason_code, reason, payload, quarantined_at"
-    with connection.cursor().copy(f"copy raw.quarantine ({columns}) from stdin") as copy:
-        for line_number, code, offending, payload in refused:
-            reason = f"{REASONS[code]}: {offending!r}" if offending else REASONS[code]
-            copy.write_row((batch_id, source, uri, line_number, code, reason, payload, at))
-
-
-def _insert(
-    connection: psycopg.Connection, batch_id: uuid.UUID, timezone: str, staged: int
-) -> tuple[int, int, datetime | None, datetime | None]:
-    """Move what is new from the stage to raw.events, and note its days and persons in the ledger.
-
-    Returns:
-        accepted, duplicate, earliest, latest.
-
-    Raises:
-        AnalyticsError: the stage does not hold what was read; nothing is loaded.
-    """
-    connection.execute("analyze staged")
-    connection.execute("select pg_advisory_xact_lock(%s)", (_DEDUPLICATION_LOCK,))
-    twins = _drop_twins(connection)
-    row = connection.execute(_INSERT, {"batch_id": batch_id, "timezone": timezone}).fetchone()
-    accepted, known, earliest, latest = row or (0, 0, None, None)
-    if accepted + known + twins != staged:
-        raise AnalyticsError(
-            f"{staged} events were staged, {accepted} + {known} + {twins} arrived: nothing was loaded; run again"
-        )
-    return accepted, known + twins, earliest, latest
-
-
-def _drop_twins(connection: psycopg.Connection) -> int:
-    """Take repeated ids out of the stage: each is held against what is stored and what stays of the lines before it."""
-    rows = connection.execute(_TWINS).fetchall()
-    kept: dict[uuid.UUID, list[datetime]] = {}
-    twins = []
-    for event_id, occurred_at, line_number in rows:
-        times = kept.setdefault(event_id, [])
-        at = bisect.bisect_left(times, occurred_at)
-        near = times[max(at - 1, 0) : at + 1]
-        if line_number is not None and any(abs(occurred_at - time) <= DEDUP_WINDOW for time in near):
-            twins.append(line_number)
+    def write(self, records: Records, chunk: Normalised) -> None:
+        """Store what is new of a chunk, and quarantine what was refused."""
+        events, refused = self._store(chunk.events, records)
+        refused = chunk.refused + refused
+        readable = len(records) - len(refused)
+        if self._refused_again is None:
+            self._quarantine(refused)
+            self.counts.quarantined += len(refused)
+            self.counts.read += len(refused)
         else:
-            times.insert(at, occurred_at)
-    connection.execute("delete from staged where line_number = any(%s)", (twins,))
-    return len(twins)
+            self._refused_again.update(r.line_number for r in refused)
+        self.counts.read += readable
+        self.counts.accepted += events.num_rows
+        self.counts.duplicate += readable - events.num_rows
+        if events.num_rows:
+            self._ledger.note(events)
+            earliest, latest = pc.min_max(events["occurred_at"]).as_py().values()
+            self.counts.earliest = min(filter(None, (self.counts.earliest, earliest)))
+            self.counts.latest = max(filter(None, (self.counts.latest, latest)))
 
+    def _store(self, events: pa.Table, records: Records) -> tuple[pa.Table, list[Refusal]]:
+        """COPY what is new; a row that PostgreSQL can't store is refused alone.
 
-def _note_failure(
-    connection: psycopg.Connection,
-    batch_id: uuid.UUID,
-    uri: str,
-    sha256: str,
-    mapping: Mapping,
-    source: str,
-    error: str,
-) -> None:
-    connection.execute(
+        Returns:
+            The stored events, the refusals.
         """
-        insert into raw.ingest_batches
-        (batch_id, source, uri, content_sha256, mapping_sha256, status, error, started_at, finished_at)
-        values (%s, %s, %s, %s, %s, 'failed', %s, clock_timestamp(), clock_timestamp())
-        """,
-        (batch_id, source, uri, sha256, mapping.sha256, error),
-    )
+        refused: list[Refusal] = []
+        self._partitions.ensure(deduplication.weeks_of(deduplication.times_of(events)))
+        stored: list[pa.Table] = []
+        while events.num_rows:
+            new = _by_id(events, deduplication.is_new(self._connection, events))
+            try:
+                self._copy(new)
+                stored.append(new)
+                break
+            except psycopg.errors.UniqueViolation:
+                continue  # another loader has committed one of them since: ask again
+            except _UNSTORABLE as error:
+                row = _failed_row(error, new.num_rows)
+                self._copy(new.slice(0, row))
+                stored.append(new.slice(0, row))
+                line_number = new["line_number"][row].as_py()
+                refused.append(Refusal(line_number, "not_storable", records.payload_of(line_number)))
+                events = new.slice(row + 1)
+        return pa.concat_tables([*stored, events.slice(0, 0)]), refused
+
+    def _copy(self, events: pa.Table) -> None:
+        with self._connection.transaction(), self._connection.cursor().copy(f"copy raw.events ({_EVENTS}) from stdin") as copy:
+            for lines in events["copy_line"].chunks:
+                offsets = np.frombuffer(lines.buffers()[1], np.int32)
+                copy.write(memoryview(lines.buffers()[2])[offsets[lines.offset] : offsets[lines.offset + len(lines)]])
+
+    def _quarantine(self, refused: list[Refusal]) -> None:
+        if not refused:
+            return
+        with self._connection.cursor().copy(f"copy raw.quarantine ({_QUARANTINE}) from stdin (format binary)") as copy:
+            copy.set_types(["uuid", "text", "text", "int8", "text", "text", "bytea", "timestamptz"])
+            for r in refused:
+                row = (self._origin.source, self._origin.uri, r.line_number, r.reason_code, r.reason, r.payload)
+                copy.write_row((self._batch_id, *row, self._now))
+
+    def finish(self, timezone: str) -> Counts:
+        """Settle with loads that were committed meanwhile, and note days and persons in the ledger."""
+        self._connection.execute("set local enable_seqscan = on")
+        self._connection.execute("set local enable_bitmapscan = on")
+        cause = "replay" if self._origin.kind == "replay" else "ingest"
+        self._ledger.write(self._connection, self._batch_id, cause, timezone)
+        self._connection.execute("select pg_advisory_xact_lock(%s)", (deduplication.LOCK,))
+        if self.counts.earliest and self.counts.latest:
+            span = (self.counts.earliest, self.counts.latest)
+            late = deduplication.remove_second_comers(self._connection, self._batch_id, self._seen, *span)
+            self.counts.accepted -= late
+            self.counts.duplicate += late
+        return self.counts
+
+
+def _by_id(events: pa.Table, chosen: "npt.NDArray[np.bool_]") -> pa.Table:
+    """In the order of the unique index, whose pages are then written one after the other: a fifth less time for COPY."""
+    rows = np.flatnonzero(chosen)
+    return events.take(pa.array(rows[np.argsort(deduplication.ids_of(events)[rows])]))
+
+
+def _failed_row(error: psycopg.Error, rows: int) -> int:
+    """Which row of a COPY the server stumbled over, from zero. It says so in the first number of the error's context."""
+    found = re.search(r"COPY\D+(\d+)", error.diag.context or "")
+    if found is None or not 1 <= int(found[1]) <= rows:
+        raise error
+    return int(found[1]) - 1

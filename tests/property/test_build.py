@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from analytics_pipeline.events.mapping import load_mapping
-from analytics_pipeline.ingest.load import load_file
+from analytics_pipeline.ingest.files import load_file
 from tests.conftest import Builder
 
 ZONE = ZoneInfo("Europe/Berlin")

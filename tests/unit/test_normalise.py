@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics_pipeline.errors import MappingError, UnreadableFile
-from analytics_pipeline.events.formats import read_records
+from analytics_pipeline.events.files import read_records
 from analytics_pipeline.events.mapping import Mapping, load_mapping
 from analytics_pipeline.events.normalise import Normaliser
 
@@ -25,12 +25,16 @@ def read(path: Path, mapping: Mapping | None = None) -> tuple[list[dict[str, Any
     events: list[dict[str, Any]] = []
     refused: list[tuple[int, str]] = []
     count = 0
-    with Normaliser(mapping or load_mapping("envelope"), "test", STARTS, RECEIVED) as normaliser:
-        for records in read_records(path):
+    mapping = mapping or load_mapping("envelope")
+    with Normaliser(mapping, "test", uuid.UUID(int=0), STARTS, RECEIVED) as normaliser:
+        for records in read_records(path, mapping.delimited):
+            rows, refusals = normaliser.events(records)
             chunk = normaliser.apply(records)
+            assert chunk.events["line_number"].to_pylist() == [row["line_number"] for row in rows]
+            assert chunk.refused == refusals
             count += len(records)
-            events += chunk.events.to_pylist()
-            refused += [(line, code) for line, code, _, _ in chunk.refused]
+            events += [{**row, "event_id": str(row["event_id"])} for row in rows]
+            refused += [(r.line_number, r.reason_code) for r in refusals]
     return events, refused, count
 
 

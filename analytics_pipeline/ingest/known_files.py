@@ -1,12 +1,13 @@
-"""Which files lie in the landing folder and are not loaded yet. Loading one is in `load`."""
+"""Event files in folders: which there are, which are known, which are still being written. Loading one is in `files`."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import psycopg
 
 from analytics_pipeline.errors import UsageError
-from analytics_pipeline.events.formats import is_event_file
+from analytics_pipeline.events.file_kinds import is_event_file
 
 
 def content_sha256(path: Path) -> str:
@@ -45,3 +46,20 @@ def _is_unseen(path: Path, seen: set[str]) -> bool:
         return content_sha256(path) not in seen
     except OSError:
         return True
+
+
+def is_being_written(path: Path) -> bool:
+    """A process on this machine has the file open for writing. The kernel knows: it refuses a read lease on such a file."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        with path.open("rb") as stream:
+            fcntl.fcntl(stream, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(stream, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # file systems without leases, files of other users: nobody knows
+        return False
+    return False

@@ -1,0 +1,102 @@
+"""NDJSON by columns: lines are cut by vectors, their bytes are not copied."""
+
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics_pipeline.errors import UnreadableFile
+from analytics_pipeline.events.envelope import LARGEST_RECORD
+from analytics_pipeline.events.records import BYTES_PER_CHUNK, Records, is_utf8, records
+
+_LONGEST_LINE = 256 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_json_lines(stream: IO[bytes]) -> Iterator[Records]:
+    """Chunks of lines that hold something.
+
+    Raises:
+        UnreadableFile: a line is longer than 256 MB.
+    """
+    for first_line, block in blocks_of_lines(stream):
+        yield _records(first_line, block)
+
+
+def blocks_of_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Whole lines in blocks, each with the number of its first line; the byte order mark is left out."""
+    line_number, pending = 1, [_without_bom(stream.read(BYTES_PER_CHUNK))]
+    while True:
+        block = stream.read(BYTES_PER_CHUNK)
+        end = pending[-1].rfind(b"\n") + 1
+        if end or not block:
+            rest = pending[-1][end:] if block else b""
+            whole = b"".join([*pending[:-1], pending[-1][: end if block else None]])
+            if whole:
+                yield line_number, whole
+            line_number += whole.count(b"\n")
+            pending = [rest]
+        if not block:
+            return
+        pending.append(block)
+        if sum(map(len, pending)) > _LONGEST_LINE + BYTES_PER_CHUNK:
+            raise UnreadableFile(f"line {line_number:,} is longer than {_LONGEST_LINE >> 20} MB: write the file in lines")
+
+
+def lines_of(block: bytes) -> pa.Array:
+    """The lines of a block, each with its line end, as binary values on the block's own memory."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
+    if not len(ends) or ends[-1] != len(block):
+        ends = np.append(ends, len(block))
+    offsets = np.concatenate(([0], ends)).astype(np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
+
+
+def _without_bom(block: bytes) -> bytes:
+    return block.removeprefix(_BOM)
+
+
+def _records(first_line: int, block: bytes) -> Records:
+    lines = lines_of(block)
+    numbers = pa.array(np.arange(first_line, first_line + len(lines)))
+    filled = _is_filled(lines)
+    if not filled.all():
+        lines, numbers = lines.filter(pa.array(filled)), numbers.filter(pa.array(filled))
+    documents, problems = texts_of(lines)
+    return records(numbers, lines, documents, problems, len(block))
+
+
+def json_records(line_numbers: list[int], payloads: list[bytes]) -> Records:
+    """Records of JSON documents that were cut already."""
+    array = pa.array(payloads, pa.binary())
+    return records(line_numbers, array, *texts_of(array), sum(map(len, payloads)))
+
+
+def texts_of(lines: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The lines as text, and why some are none."""
+    largest = pc.max(pc.binary_length(lines)).as_py() or 0
+    if largest <= LARGEST_RECORD:
+        try:
+            return lines.cast(pa.string()), pa.nulls(len(lines), pa.string())
+        except pa.ArrowInvalid:
+            pass
+    problems = [_problem(line) for line in lines.to_pylist()]
+    texts = [None if problem else line.decode() for line, problem in zip(lines.to_pylist(), problems, strict=True)]
+    return pa.array(texts, pa.string()), pa.array(problems, pa.string())
+
+
+def _problem(line: bytes) -> str | None:
+    if len(line) > LARGEST_RECORD:
+        return "too_large"
+    return None if is_utf8(line) else "invalid_utf8"
+
+
+def _is_filled(lines: pa.Array) -> np.ndarray:
+    """Lines of more than their end; the few short ones are looked at."""
+    lengths = pc.binary_length(lines).to_numpy()
+    filled = np.ones(len(lengths), bool)
+    for index in np.flatnonzero(lengths <= 8):
+        filled[index] = bool(lines[int(index)].as_py().strip())
+    return filled
