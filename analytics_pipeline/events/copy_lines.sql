@@ -13,7 +13,7 @@ select
             copy_text(session_id, has_specials), copy_text(entity_type, has_specials), copy_text(entity_id, has_specials),
             copy_text(country, has_specials), copy_text(region, has_specials), copy_text(city, has_specials),
             copy_text(device_type, has_specials), copy_text(platform, has_specials), copy_text(app_version, has_specials),
-            coalesce(value::varchar, '\N'), copy_text(currency, has_specials), copy_text(properties, has_specials), batch_id
+            coalesce(value::varchar, '\N'), copy_text(currency, has_specials), copy_text(properties::varchar, has_specials), batch_id
         ) || chr(10)
     end as copy_line,
     user_id,

@@ -36,7 +36,9 @@ def read_records(path: Path, form: Delimited = COMMA_OR_TAB) -> Iterator[Records
     """
     try:
         yield from _read(path, form)
-    except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the file's
         raise UnreadableFile(
             f"{path}: its compression is cut or corrupt ({error}): nothing of it was loaded; write the file again"
         ) from error

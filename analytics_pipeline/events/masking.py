@@ -7,7 +7,7 @@ import orjson
 
 _PERSONAL_KEY = re.compile(
     r"(^|[._$])(user_?id|anonymous_?id|distinct_id|device_?id|domain_userid|network_userid|e_?mail|phone|first_?name|last_?name|"
-    r"full_?name|name|address|street|ip|ip_?address|birth\w*|iban|password|token)$",
+    r"full_?name|address|street|ip|ip_?address|birth\w*|iban|password|token)$",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(rb"[\w.+-]+@[\w-]+(\.[\w-]+)+")

@@ -85,7 +85,7 @@ def json_problem(line: bytes) -> str | None:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if "ecursion" in str(error):
+        if "depth" in str(error):
             return "too_deep"
         return "invalid_json" if is_utf8(line) else "invalid_utf8"
     if not isinstance(value, dict):

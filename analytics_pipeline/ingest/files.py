@@ -69,11 +69,11 @@ def load_file(
         )
     except _Changed:
         return Batch(uri, "growing")
-    except OSError as error:
-        return Batch(uri, "failed", error=f"{uri} can't be read to its end ({error.strerror}): load it again")
     except UnreadableFile as error:
         reason = str(error).replace(str(path), uri) if str(path) in str(error) else f"{uri}: {error}"
         return Batch(uri, "failed", note_failure(connection, origin, mapping, reason), error=reason)
+    except OSError as error:
+        return Batch(uri, "failed", error=f"{uri} can't be read to its end ({error.strerror or error}): load it again")
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from analytics_pipeline.object_store import S3Store
 
 from analytics_pipeline.errors import ObjectStoreError
+from analytics_pipeline.object_store import S3Store
 from tests.conftest import require
 
 

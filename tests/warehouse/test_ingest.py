@@ -1,10 +1,7 @@
 import gzip
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,22 +145,6 @@ def test_two_loaders_on_one_folder_load_each_event_once(
     assert [process.wait() for process in both] == [0, 0]
     assert planned.execute("select count(*), count(distinct event_id) from raw.events").fetchone() == (3600, 3600)
     assert planned.execute("select count(*) from raw.ingest_batches where status = 'loaded'").fetchone() == (12,)
-
-
-def test_loads_that_are_killed_leave_nothing_half_done_and_the_next_one_ends_with_the_same_table(
-    planned: psycopg.Connection, warehouse: Warehouse, tmp_path: Path
-) -> None:
-    write_folder(tmp_path / "in", files=6, each=2000)
-    for wait in (0.05, 0.3, 0.6, 0.9):
-        process = loader(warehouse, tmp_path / "in")
-        time.sleep(wait)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        batches = planned.execute("select coalesce(sum(rows_accepted), 0) from raw.ingest_batches").fetchone()
-        assert planned.execute("select count(*) from raw.events").fetchone() == batches
-    assert loader(warehouse, tmp_path / "in").wait() == 0
-    assert planned.execute("select count(*) from raw.events").fetchone() == (12_000,)
-    assert planned.execute("select count(*) from raw.quarantine").fetchone() == (6,)
 
 
 def test_an_unclosed_quote_costs_its_own_line_only(planned: psycopg.Connection, tmp_path: Path) -> None:
