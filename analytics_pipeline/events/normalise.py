@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,14 +11,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_pipeline.events.engine import engine
 from analytics_pipeline.events.envelope import LONGEST_TEXT, REASONS
 from analytics_pipeline.events.extraction import cast_properties, constants_of, extract
 from analytics_pipeline.events.mapping import Mapping
 from analytics_pipeline.events.records import Records, json_problem
 
 _FOLDER = Path(__file__).parent
-_FUNCTIONS, _READABLE, _NORMALISE, _COPY_LINES, _SUSPECTS = (
-    (_FOLDER / f"{name}.sql").read_text() for name in ("normalise_functions", "readable", "normalise", "copy_lines", "suspects")
+_READABLE, _NORMALISE, _COPY_LINES, _SUSPECTS = (
+    (_FOLDER / f"{name}.sql").read_text() for name in ("readable", "normalise", "copy_lines", "suspects")
 )
 _JUDGEMENT = ("line_number", "reason_code", "payload", "offending")
 
@@ -53,16 +53,6 @@ class Normalised:
     refused: list[Refusal]
 
 
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """One engine for the process: starting it takes longer than a small file."""
-    database = duckdb.connect(config={"memory_limit": "1GB", "threads": 1})
-    database.execute("set global timezone = 'UTC'")
-    database.execute("set global arrow_lossless_conversion = true")
-    database.execute(_FUNCTIONS)
-    return database
-
-
 class Normaliser:
     """Applies one mapping to the chunks of one batch."""
 
@@ -75,7 +65,7 @@ class Normaliser:
             starts_at: earlier events are refused.
             now: the time of receipt of records that do not say one.
         """
-        self._database = _database().cursor()
+        self._database = engine()
         self._mapping = mapping
         constants: dict[str, Any] = {
             "source": source,

@@ -1,14 +1,14 @@
 """Gathers the days and persons of a load, and writes them to ops.changes."""
 
-import tempfile
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 
-import duckdb
 import numpy as np
 import psycopg
 import pyarrow as pa
 
+from analytics_pipeline.events.engine import engine
 from analytics_pipeline.ingest.deduplication import times_of
 
 _QUARTER = 15 * 60 * 1_000_000
@@ -23,11 +23,18 @@ class Ledger:
     """Persons are gathered in DuckDB, which spills to disk; days as the quarters of an hour that occur."""
 
     def __init__(self) -> None:
-        self._database = duckdb.connect(config={"memory_limit": "100MB", "threads": 1, "temp_directory": tempfile.gettempdir()})
-        self._database.execute("create table persons (person_key text)")
+        self._database = engine()
+        self._database.execute("create temp table persons (person_key text)")
         self._quarters: set[int] = set()
         self._clerk = ThreadPoolExecutor(1, "ledger")
         self._noted: list[Future[None]] = []
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._clerk.shutdown(cancel_futures=True)
+        self._database.close()
 
     def note(self, events: pa.Table) -> None:
         """Take down days and persons, while the caller goes on.

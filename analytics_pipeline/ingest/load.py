@@ -95,9 +95,9 @@ def _load_once(
         raise UsageError("no tracking plan is published: run `analytics-pipeline plan publish FILE` first")
     batch_id, now = uuid.uuid4(), datetime.now(UTC)
     batches.begin(connection, batch_id, origin, mapping, now)
-    writer = _Writer(connection, origin, batch_id, now, refused_again)
     payload_format: dict[str, object] = {"kind": "json"}
-    with Normaliser(mapping, origin.source, batch_id, plan[0], now) as normaliser:
+    with Normaliser(mapping, origin.source, batch_id, plan[0], now) as normaliser, Ledger() as ledger:
+        writer = _Writer(connection, origin, batch_id, now, ledger, refused_again)
         for records, chunk in _ahead((records, normaliser.apply(records)) for records in read()):
             writer.write(records, chunk)
             payload_format = records.payload_format
@@ -128,13 +128,14 @@ class _Writer:
         origin: Origin,
         batch_id: uuid.UUID,
         now: datetime,
+        ledger: Ledger,
         refused_again: set[int] | None,
     ) -> None:
         self.counts = Counts()
         self._refused_again = refused_again
         self._connection, self._origin, self._batch_id, self._now = connection, origin, batch_id, now
         self._partitions = Partitions(connection)
-        self._ledger = Ledger()
+        self._ledger = ledger
         self._seen = deduplication.newest_commit(connection)
         connection.execute("set local enable_seqscan = off")
         connection.execute("set local enable_bitmapscan = off")
