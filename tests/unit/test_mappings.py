@@ -228,3 +228,24 @@ def test_a_mapping_that_is_wrong_names_the_place(tmp_path: Path, text: str, faul
     with pytest.raises(MappingError, match=fault) as error:
         load_mapping(str(path))
     assert str(path) in str(error.value)
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "trackers"
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
+def test_what_a_page_shows_is_what_the_command_prints(page: str) -> None:
+    from analytics_pipeline.commands.mapping import check
+
+    printed = check(page, next(TRACKERS.glob(f"{page}.*")), 5).splitlines()
+    shown = (PAGES / f"{page}.md").read_text().split("```\n")[2].splitlines()
+    assert shown[0] in printed
+    for line in shown[1:]:
+        if "received_at" not in line:
+            assert any(other.startswith(line.removesuffix("...")) for other in printed), line
+
+
+def test_every_preset_has_a_page() -> None:
+    text = "".join(path.read_text() for path in PAGES.glob("*.md")) + (PAGES.parent / "bring-your-own-events.md").read_text()
+    for name in preset_names():
+        assert f"`{name}`" in text or f"--mapping {name}\n" in text

@@ -50,7 +50,7 @@ def ndjson(tmp_path: Path, *lines: bytes | dict[str, Any]) -> Path:
         (b'{"event_name": "view", "occ', "invalid_json"),
         (b"[1, 2]", "invalid_json"),
         (b'{"event_name": "view", "value": NaN}', "invalid_json"),
-        (b"[" * 10_000, "invalid_json"),
+        (b"[" * 10_000, "too_deep"),
         (b'{"event_name": "\xff\xfe"}', "invalid_utf8"),
         (json.dumps({**GOOD, "user_id": "a\0b"}).encode(), "nul_in_text"),
         ({**GOOD, "event_name": ""}, "missing_event_name"),
