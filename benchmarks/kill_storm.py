@@ -98,10 +98,9 @@ def kill_server(home: Path) -> bool:
 def storm(folder: Path, home: Path, rounds: int, rng: random.Random) -> Counter[str]:
     """Start loads and kill them, then let one end."""
     seen: Counter[str] = Counter()
-    longest = 4.0
     for number in range(rounds):
         loaders = [start(home, folder) for _ in range(1 + (number % 3 == 0))]
-        time.sleep(rng.uniform(0.2, longest))
+        time.sleep(rng.uniform(0.2, 4 if rounds > 10 else 2))
         if number % 7 == 3:
             seen["servers killed"] += kill_server(home)
             time.sleep(rng.uniform(0, 0.5))

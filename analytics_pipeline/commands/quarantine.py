@@ -35,7 +35,7 @@ def listing(settings: Settings) -> str:
         return "Nothing is in quarantine."
     parts = []
     for source, code, count, batches, places, reasons, payloads in rows:
-        lines = [f"{count:,} × {code} from {source}, in {batches:,} loads: {REASONS.get(code, '')}"]
+        lines = [f"{count:,} × {code} from {source}, in {batches:,} load{'s' if batches > 1 else ''}: {REASONS.get(code, '')}"]
         for place, reason, payload in zip(places, reasons, payloads, strict=True):
             offending = reason.removeprefix(REASONS.get(code, "")).removeprefix(": ")
             lines += [f"    {place}{f'  {offending}' if offending else ''}", f"        {masked(bytes(payload), personal)}"]

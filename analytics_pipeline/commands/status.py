@@ -28,7 +28,7 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         ).fetchall()
         loads = connection.execute(
             """
-            select batch_id, uri, status, rows_read, rows_accepted, finished_at from raw.ingest_batches
+            select batch_id, uri, status, kind, rows_read, rows_accepted, finished_at from raw.ingest_batches
             where status in ('loaded', 'revoked') order by started_at desc limit 5
             """
         ).fetchall()
@@ -48,8 +48,8 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         "last_build": {"status": last[0], "reason": last[1], "at": last[2].isoformat()} if last else None,
         "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
         "last_loads": [
-            {"batch_id": str(i), "uri": u, "status": s, "read": r, "accepted": a, "at": at.isoformat()}
-            for i, u, s, r, a, at in loads
+            {"batch_id": str(i), "uri": u, "status": s, "kind": k, "read": r, "accepted": a, "at": at.isoformat()}
+            for i, u, s, k, r, a, at in loads
         ],
         "steps": [{"title": s.title, "due": s.due, "state": s.state} for s in steps if s.assets],
     }
@@ -68,9 +68,10 @@ def written(report: dict[str, Any]) -> str:
     ]
     if last and last["status"] == "blocked":
         lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
-    lines += [f"BROKEN     {f['uri']}: {f['error']}" for f in report["failed_files"]]
+    lines += [f"BROKEN     {f['error']}" for f in report["failed_files"]]
     lines += ["", "Last loads"] + [
         f"  {load['batch_id']}  {load['read']:>10,} read {load['accepted']:>10,} accepted  {load['uri']}"
+        + (" (replay)" if load["kind"] == "replay" else "")
         + (" (revoked)" if load["status"] == "revoked" else "")
         for load in report["last_loads"]
     ]

@@ -109,6 +109,8 @@ def _take_back(connection: psycopg.Connection, batch_id: uuid.UUID) -> int:
     connection.execute("delete from raw.ingest_objects where batch_id = %s", (batch_id,))
     if row is None or row[0] is None:
         return 0
+    # A load may be larger than what TimescaleDB decompresses for one statement; other servers take the setting for a name.
+    connection.execute("set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
     parameters = {"batch_id": batch_id, "earliest": row[0], "latest": row[1], "timezone": row[2]}
     removed = connection.execute(_EVENTS, parameters).fetchone()
     return int(removed[0]) if removed else 0

@@ -192,7 +192,11 @@ json_values = st.recursive(
 def test_no_bytes_crash_the_reader_and_no_line_is_lost(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "events.ndjson"
     path.write_bytes(b"\n".join(lines))
-    events, refused, count = read(path)
+    try:
+        events, refused, count = read(path)
+    except UnreadableFile:
+        assert path.read_bytes().startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1")), "only what looks packed is unpacked"
+        return
     assert count == len(events) + len(refused)
     assert count == sum(
         bool(line.removeprefix(b"\xef\xbb\xbf").strip()) if i == 0 else bool(line.strip()) for i, line in enumerate(lines)
