@@ -1,7 +1,8 @@
 """Applies a mapping to records: typed events, and refusals with their reasons. The work is done by columns, in DuckDB."""
 
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -53,6 +54,21 @@ class Normalised:
     refused: list[Refusal]
 
 
+_idle: defaultdict[str, list[duckdb.DuckDBPyConnection]] = defaultdict(list)
+"""Connections whose views are those of a mapping (by its sha256): making them takes as long as loading a small file."""
+
+
+def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
+    """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
+    database = engine()
+    database.register("records", _EMPTY)
+    database.register("constants", _NO_CONSTANTS)
+    fields = extract(database.sql(_READABLE), mapping)
+    fields.create_view("fields")
+    cast_properties(database.sql(_NORMALISE), mapping).create_view("judged")
+    return database
+
+
 class Normaliser:
     """Applies one mapping to the chunks of one batch."""
 
@@ -65,31 +81,28 @@ class Normaliser:
             starts_at: earlier events are refused.
             now: the time of receipt of records that do not say one.
         """
-        self._database = engine()
         self._mapping = mapping
         constants: dict[str, Any] = {
             "source": source,
             "batch_id": str(batch_id),
-            "starts_at": starts_at,
-            "now": now,
+            "starts_at": starts_at.astimezone(UTC),
+            "now": now.astimezone(UTC),
             "longest": LONGEST_TEXT,
             "constants_have_specials": any(set(text) & set("\\\t\n\r") for text in (source, *constants_of(mapping))),
         }
-        self._constants = [duckdb.ConstantExpression(value).alias(name) for name, value in constants.items()]
-        self._prepare()
+        self._idle = _idle[mapping.sha256]
+        self._database = self._idle.pop() if self._idle else _prepared(mapping)
+        self._database.register("constants", pa.table({name: [value] for name, value in constants.items()}))
 
     def __enter__(self) -> "Normaliser":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._database.close()
-
-    def _prepare(self) -> None:
-        """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
-        self._register(Records(_EMPTY))
-        fields = extract(self._database.sql(_READABLE), self._mapping)
-        fields.select(duckdb.StarExpression(), *self._constants).create_view("fields")
-        cast_properties(self._database.sql(_NORMALISE), self._mapping).create_view("judged")
+        if error is None:
+            self._register(Records(_EMPTY))
+            self._idle.append(self._database)
+        else:
+            self._database.close()
 
     def _register(self, records: Records) -> None:
         self._database.register("records", records.table)
@@ -134,6 +147,16 @@ class Normaliser:
         return Normalised(pa.concat_tables([first.events, second.events]), first.refused + second.refused)
 
 
+_NO_CONSTANTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("batch_id", pa.string()),
+        ("starts_at", pa.timestamp("us", "UTC")),
+        ("now", pa.timestamp("us", "UTC")),
+        ("longest", pa.int64()),
+        ("constants_have_specials", pa.bool_()),
+    ]
+).empty_table()
 _EMPTY = pa.table(
     {
         "line_number": pa.array([], pa.int64()),

@@ -10,7 +10,7 @@ with typed as (
             length(country), length(region), length(city), length(device_type), length(platform), length(app_version),
             length(currency)
         ) end as longest_text
-    from fields
+    from fields cross join constants
 ),
 
 reasoned as (

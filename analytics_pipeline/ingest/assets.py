@@ -120,7 +120,5 @@ def summary(batches: Sequence[Batch]) -> str:
     outcomes = Counter(b.outcome for b in batches)
     notes: dict[Outcome, str] = {"failed": "broken", "growing": "still being written", "elsewhere": "loaded by another process"}
     others = "".join(f", {outcomes[outcome]} {text}" for outcome, text in notes.items() if outcomes[outcome])
-    return (
-        f"{outcomes['loaded']:,} loads{others}: {read:,} read = {accepted:,} accepted + {duplicate:,} duplicate "
-        f"+ {quarantined:,} quarantined"
-    )
+    loads = f"{outcomes['loaded']:,} load{'' if outcomes['loaded'] == 1 else 's'}"
+    return f"{loads}{others}: {read:,} read = {accepted:,} accepted + {duplicate:,} duplicate + {quarantined:,} quarantined"

@@ -32,7 +32,7 @@ class Partitions:
         """Args: connection: of the load; another one like it creates."""
         kind = connection.execute("select relkind from pg_class where oid = 'raw.events'::regclass").fetchone()
         self._needed = kind == ("p",)
-        self._info = connection.info
+        self._connection = connection
         self._weeks: set[datetime] = set()
 
     def ensure(self, weeks: set[datetime]) -> None:
@@ -41,16 +41,21 @@ class Partitions:
         Args:
             weeks: Mondays, 00:00 UTC.
         """
-        missing = weeks - self._weeks if self._needed else set()
-        if not missing:
+        if not self._needed or weeks <= self._weeks:
             return
-        with psycopg.connect(self._info.dsn, password=self._info.password, options="-c timezone=UTC") as connection:
-            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-            bounds = connection.execute(_BOUNDS).fetchall()
-            for week in sorted(missing):
-                if not any(start <= week < end for start, end in bounds):
+        if _missing(self._connection, weeks):
+            info = self._connection.info
+            with psycopg.connect(info.dsn, password=info.password, options="-c timezone=UTC") as connection:
+                connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+                for week in _missing(connection, weeks):
                     _create(connection, week)
-        self._weeks |= missing
+        self._weeks |= weeks
+
+
+def _missing(connection: psycopg.Connection, weeks: set[datetime]) -> list[datetime]:
+    """Those for which there is no partition yet."""
+    bounds = connection.execute(_BOUNDS).fetchall()
+    return [week for week in sorted(weeks) if not any(start <= week < end for start, end in bounds)]
 
 
 def _create(connection: psycopg.Connection, week: datetime) -> None:
