@@ -1,7 +1,7 @@
 """CSV and TSV. As long as no quote has been seen, lines are cut by columns; from the first one on, a CSV reader reads."""
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 
 from analytics_pipeline.errors import UnreadableFile
+from analytics_pipeline.events.envelope import LARGEST_RECORD
 from analytics_pipeline.events.json_lines import blocks_of_lines, lines_of, texts_of
 from analytics_pipeline.events.mapping import Delimited
 from analytics_pipeline.events.records import Records, Row, chunked, records
@@ -40,9 +41,9 @@ def read_delimited(stream: IO[bytes], delimiter: str, form: Delimited) -> Iterat
                 lines = chain(_numbered(number, block), chain.from_iterable(_numbered(n, b) for n, b in blocks))
                 yield from _quoted(_Lines(lines), header, delimiter)
                 return
-            if not header:
+            while not header and block.strip():
                 first, _, block = block.partition(b"\n")
-                header, number = _header(first, delimiter), number + 1
+                header, number = _header(first, delimiter) if first.strip() else [], number + 1
             if block:
                 yield _split(database, number, block, header, delimiter)
 
@@ -66,14 +67,25 @@ def _cut(text: str, delimiter: str, form: Delimited) -> list[str] | None:
 
 
 def _header(line: bytes, delimiter: str) -> list[str]:
-    if b"\x00" in line:
-        raise UnreadableFile("the header holds the NUL character: write the file again")
     if b"\r" in line.rstrip(b"\r"):
         raise UnreadableFile("the header holds a lone CR: write the file with LF or CRLF line ends")
+    return _distinct(_readable(line.rstrip(b"\r")).split(delimiter))
+
+
+def _readable(text: bytes) -> str:
+    if b"\x00" in text:
+        raise UnreadableFile("the header holds the NUL character: write the file again")
     try:
-        return line.rstrip(b"\r").decode().split(delimiter)
+        return text.decode()
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"the header is not UTF-8 text ({error.reason}): write the file in UTF-8") from None
+
+
+def _distinct(header: list[str]) -> list[str]:
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise UnreadableFile(f"the header names {twice[0]!r} twice: give each column a name of its own")
+    return header
 
 
 def _split(database: duckdb.DuckDBPyConnection, number: int, block: bytes, header: list[str], delimiter: str) -> Records:
@@ -90,7 +102,7 @@ def _split(database: duckdb.DuckDBPyConnection, number: int, block: bytes, heade
 
 
 def _numbered(number: int, block: bytes) -> Iterator[_Line]:
-    return ((number + i, line) for i, line in enumerate(block.splitlines(keepends=True)))
+    return enumerate(lines_of(block).to_pylist(), number)
 
 
 class _Lines:
@@ -100,6 +112,11 @@ class _Lines:
         self._fresh = iter(lines)
         self._again: deque[_Line] = deque()
         self.taken: list[_Line] = []
+        self._size = 0
+
+    def begin_record(self) -> None:
+        """What is taken from here on belongs to the next record."""
+        self.taken, self._size = [], 0
 
     def __iter__(self) -> "_Lines":
         return self
@@ -107,6 +124,9 @@ class _Lines:
     def __next__(self) -> str:
         number, line = self._again.popleft() if self._again else next(self._fresh)
         self.taken.append((number, line))
+        self._size += len(line)
+        if self._size > LARGEST_RECORD:
+            raise csv.Error("a record that does not end")
         return line.decode("utf-8", "surrogateescape")
 
     def give_back(self) -> None:
@@ -127,7 +147,9 @@ def _quoted(lines: _Lines, header: list[str], delimiter: str) -> Iterator[Record
             header = next(reader, [])
         except csv.Error as error:
             raise UnreadableFile(f"the header can't be read ({error}): write the file with LF or CRLF line ends") from None
-        _header(delimiter.join(header).encode("utf-8", "surrogateescape"), delimiter)
+        for name in header:
+            _readable(name.encode("utf-8", "surrogateescape"))
+        _distinct(header)
     for chunk in chunked(_rows(lines, header, delimiter)):
         yield Records(chunk.table, chunk.bytes_read, _format(header, delimiter))
 
@@ -135,7 +157,7 @@ def _quoted(lines: _Lines, header: list[str], delimiter: str) -> Iterator[Record
 def _rows(lines: _Lines, header: list[str], delimiter: str) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        lines.taken = []
+        lines.begin_record()
         try:
             row = next(reader)
         except StopIteration:

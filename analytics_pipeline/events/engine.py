@@ -1,7 +1,6 @@
-"""The one DuckDB of this process: starting another for each file takes longer than a small file."""
+"""The DuckDB that records are judged in."""
 
 import tempfile
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -9,16 +8,13 @@ import duckdb
 _FUNCTIONS = Path(__file__).with_name("normalise_functions.sql").read_text()
 
 
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """One thread, because the server works at the same time; what does not fit into memory goes to disk."""
+def new_engine() -> duckdb.DuckDBPyConnection:
+    """A database of its own in memory: views are not temporary, and two mappings must not see each other's.
+
+    One thread, because the server works at the same time; what does not fit into memory goes to disk.
+    """
     database = duckdb.connect(config={"memory_limit": "400MB", "threads": 1, "temp_directory": tempfile.gettempdir()})
-    database.execute("set global timezone = 'UTC'")
-    database.execute("set global arrow_lossless_conversion = true")
+    database.execute("set timezone = 'UTC'")
+    database.execute("set arrow_lossless_conversion = true")
     database.execute(_FUNCTIONS)
     return database
-
-
-def engine() -> duckdb.DuckDBPyConnection:
-    """A connection of one's own, with temporary tables and views of its own; the caller closes it."""
-    return _database().cursor()

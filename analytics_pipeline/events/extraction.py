@@ -2,7 +2,6 @@
 
 import re
 from functools import reduce
-from typing import Any
 
 import orjson
 from duckdb import CaseExpression, ColumnExpression, ConstantExpression, DuckDBPyRelation, Expression, FunctionExpression
@@ -27,7 +26,7 @@ def extract(readable: DuckDBPyRelation, mapping: Mapping) -> DuckDBPyRelation:
         named_keys, how many keys of the document a column takes; known, a merge patch that removes those.
     """
     kept = [ColumnExpression(name) for name in ("line_number", "payload", "document", "problem")]
-    unfolded = _call("json_with", _DOCUMENT, _patch(mapping)) if mapping.key_values or mapping.json_in_text else _DOCUMENT
+    unfolded = _unfolded(mapping) if mapping.key_values or mapping.json_in_text else _DOCUMENT
     kept_too = [*kept, ColumnExpression("prepared")]
     paths = _paths(mapping)
     values = _call("json_extract_string", ColumnExpression("prepared"), ConstantExpression([_json_path(p) for p in paths]))
@@ -130,17 +129,13 @@ def _holds(places: dict[str, Expression], path: str, condition: Condition) -> Ex
     return reduce(lambda a, b: a & b, tests)
 
 
-def _object(members: dict[str, Expression]) -> Expression:
-    arguments: list[Any] = [part for key, value in members.items() for part in (ConstantExpression(key), value)]
-    return _call("json_object", *arguments)
-
-
-def _patch(mapping: Mapping) -> Expression:
-    """A merge patch that turns lists of keys and values, and JSON in texts, into JSON."""
-    at = {key: ConstantExpression(_json_path(key)) for key in (*mapping.key_values, *mapping.json_in_text)}
-    lists = {key: _call("key_values_object", _call("json_extract", _DOCUMENT, at[key])) for key in mapping.key_values}
-    texts = {key: _call("json_of_text", _call("json_extract", _DOCUMENT, at[key])) for key in mapping.json_in_text}
-    return _object({**lists, **texts})
+def _unfolded(mapping: Mapping) -> Expression:
+    """The document, in which lists of keys and values, and JSON in texts, are JSON."""
+    forms = {**dict.fromkeys(mapping.key_values, "key_values_object"), **dict.fromkeys(mapping.json_in_text, "json_of_text")}
+    values = {key: _call("json_extract", _DOCUMENT, ConstantExpression(_json_path(key))) for key in forms}
+    members = [_call("member", ConstantExpression(key), _call(form, values[key])) for key, form in forms.items()]
+    removal = ConstantExpression(orjson.dumps(dict.fromkeys(forms)).decode())
+    return _call("json_with", _DOCUMENT, removal, _call("list_value", *members))
 
 
 def cast_properties(judged: DuckDBPyRelation, mapping: Mapping) -> DuckDBPyRelation:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from analytics_pipeline.errors import UnreadableFile
 from analytics_pipeline.events.envelope import LARGEST_RECORD
-from analytics_pipeline.events.records import BYTES_PER_CHUNK, Records, is_utf8, records
+from analytics_pipeline.events.records import BYTES_PER_CHUNK, Records, records
 
 _LONGEST_LINE = 256 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -82,15 +82,17 @@ def texts_of(lines: pa.Array) -> tuple[pa.Array, pa.Array]:
             return lines.cast(pa.string()), pa.nulls(len(lines), pa.string())
         except pa.ArrowInvalid:
             pass
-    problems = [_problem(line) for line in lines.to_pylist()]
-    texts = [None if problem else line.decode() for line, problem in zip(lines.to_pylist(), problems, strict=True)]
-    return pa.array(texts, pa.string()), pa.array(problems, pa.string())
+    judged = [_text_or_problem(line.as_py()) for line in lines]
+    return pa.array([text for text, _ in judged], pa.string()), pa.array([problem for _, problem in judged], pa.string())
 
 
-def _problem(line: bytes) -> str | None:
+def _text_or_problem(line: bytes) -> tuple[str | None, str | None]:
     if len(line) > LARGEST_RECORD:
-        return "too_large"
-    return None if is_utf8(line) else "invalid_utf8"
+        return None, "too_large"
+    try:
+        return line.decode(), None
+    except UnicodeDecodeError:
+        return None, "invalid_utf8"
 
 
 def _is_filled(lines: pa.Array) -> np.ndarray:

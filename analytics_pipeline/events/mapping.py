@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -13,6 +14,8 @@ from analytics_pipeline.errors import MappingError
 from analytics_pipeline.events.envelope import FIELDS
 
 _PRESETS = Path(__file__).parent / "mappings"
+_PATH = re.compile(r"((\\.|[^.\[\]*\\])+(\[\d{1,6}\])*)(\.(\\.|[^.\[\]*\\])+(\[\d{1,6}\])*)*")
+_PLAIN_KEY = re.compile(r"[^.\[\]*]+")
 _EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
 
 
@@ -51,6 +54,12 @@ class Condition(BaseModel):
     def _short_form(cls, value: object) -> object:
         return {"one_of": value} if isinstance(value, str | bool | int | float | list) else value
 
+    @model_validator(mode="after")
+    def _says_something(self) -> "Condition":
+        if self.one_of == () or self.none_of == () or not self.model_fields_set:
+            raise ValueError("a condition needs a value, or one_of, none_of, exists or differs_from")
+        return self
+
 
 class Alternative(BaseModel):
     """One place where a value may come from.
@@ -70,6 +79,13 @@ class Alternative(BaseModel):
     @classmethod
     def _short_form(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _paths_are_paths(self) -> "Alternative":
+        for path in (*self.path, *self.when, *(c.differs_from for c in self.when.values() if c.differs_from is not None)):
+            if not _PATH.fullmatch(path):
+                raise ValueError(f"{path!r} is no path: write keys joined by dots, items[0] for a place in a list")
+        return self
 
 
 class FieldSource(Alternative):
@@ -163,6 +179,14 @@ class Mapping(BaseModel):
     json_in_text: tuple[str, ...] = ()
     casts: dict[str, Literal["number", "boolean"]] = Field(default_factory=dict)
     delimited: Delimited = COMMA_OR_TAB
+
+    @field_validator("key_values", "json_in_text", "casts")
+    @classmethod
+    def _keys_are_plain(cls, value: "dict[str, str] | tuple[str, ...]") -> "dict[str, str] | tuple[str, ...]":
+        for key in value:
+            if not _PLAIN_KEY.fullmatch(key):
+                raise ValueError(f"{key!r} is not a top-level key: paths can't be named here")
+        return value
 
     @model_validator(mode="after")
     def _columns_exist(self) -> "Mapping":

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics_pipeline.events.engine import engine
+from analytics_pipeline.events.engine import new_engine
 from analytics_pipeline.events.envelope import LONGEST_TEXT, REASONS
 from analytics_pipeline.events.extraction import cast_properties, constants_of, extract
 from analytics_pipeline.events.mapping import Mapping
@@ -60,7 +60,7 @@ _idle: defaultdict[str, list[duckdb.DuckDBPyConnection]] = defaultdict(list)
 
 def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
     """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
-    database = engine()
+    database = new_engine()
     database.register("records", _EMPTY)
     database.register("constants", _NO_CONSTANTS)
     fields = extract(database.sql(_READABLE), mapping)
@@ -124,7 +124,13 @@ class Normaliser:
 
     def events(self, records: Records) -> tuple[list[dict[str, Any]], list[Refusal]]:
         """A chunk for people: events as rows with the columns of raw.events, and refusals."""
-        rows = self._query("select * from judged", records).to_pylist()
+        try:
+            rows = self._query("select * from judged", records).to_pylist()
+        except (duckdb.DataError, duckdb.InvalidInputException):
+            if len(records) == 1:
+                return [], self._in_halves(records).refused
+            first, second = (self.events(half) for half in records.halves())
+            return first[0] + second[0], first[1] + second[1]
         events = [
             {k: v for k, v in row.items() if k not in (*_JUDGEMENT[1:], "has_specials")}
             for row in rows

@@ -49,8 +49,8 @@ select
     end as offending,
     coalesce(uuid, uuid_v5(name)) as event_id,
     event_name,
-    occurred_time as occurred_at,
-    received as received_at,
+    case when reason_code is null then occurred_time end as occurred_at,
+    case when reason_code is null then received end as received_at,
     source,
     user_id,
     anonymous_id,
@@ -68,8 +68,7 @@ select
     case
         when reason_code is not null then '{}'
         when properties is null then rest
-        when rest = '{}' then properties
-        else json_merge_patch(rest, properties)
+        else merged(rest::varchar, properties)
     end as properties,
     batch_id,
     constants_have_specials or contains(document, '\') as has_specials

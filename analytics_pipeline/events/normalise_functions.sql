@@ -13,10 +13,11 @@ create or replace macro coalesce_text(texts) as list_filter(texts, lambda x: x i
 
 -- An id that a group of columns gives needs all of them.
 create or replace macro joined(texts) as
-case when list_bool_and(list_transform(texts, lambda x: x is not null and x <> '')) then array_to_string(texts, '/') end;
+case when list_bool_and(list_transform(texts, lambda x: x is not null and x <> '')) then array_to_string(list_transform(texts, lambda x: replace(replace(x, '%', '%25'), '/', '%2F')), '/')
+end;
 
 create or replace macro lacks_zone(text, format, zone) as
-format = 'iso' and zone is null and try_cast(text as timestamp) is not null
+format = 'iso' and zone is null and try_cast(replace(text, ':60', ':59') as timestamp) is not null
 and not regexp_matches(text, '([Zz]|[+-]\d{2}(:?\d{2})?)$');
 
 -- Seconds since 1970 in a zone's local time are read as that local time.
@@ -26,14 +27,19 @@ case
     else timezone(zone, make_timestamp(microseconds))
 end;
 
+create or replace macro iso_moment(text, zone) as
+case
+    when ends_with(text, 'Z') and contains(text, ':') then try_cast(text as timestamptz)
+    when regexp_matches(text, ':\d{2}(\.\d+)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$') then try_cast(text as timestamptz)
+    when zone is not null then timezone(zone, try_cast(text as timestamp))
+end;
+
 -- RFC 3339 allows second 60; it is the first instant of the next minute.
 create or replace macro iso_time(text, zone) as
 case
-    when ends_with(text, 'Z') and contains(text, ':') and not contains(text, ':60') then try_cast(text as timestamptz)
     when contains(text, ':60') and regexp_matches(text, ':\d{2}:60')
-        then regexp_replace(text, ':60(\.\d+)?', ':59')::timestamptz + interval 1 second
-    when regexp_matches(text, ':\d{2}(\.\d+)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$') then try_cast(text as timestamptz)
-    when zone is not null then timezone(zone, try_cast(text as timestamp))
+        then iso_moment(regexp_replace(text, ':60(\.\d+)?', ':59'), zone) + interval 1 second
+    else iso_moment(text, zone)
 end;
 
 create or replace macro parse_time(text, format, zone) as
@@ -61,9 +67,26 @@ create or replace macro uuid_v5_of(digest) as
 create or replace macro uuid_v5(name) as
 uuid_v5_of(sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(name)));
 
--- A merge patch (RFC 7396) that may be null.
-create or replace macro json_with(document, patch) as
-case when document is not null then json_merge_patch(document, patch) end;
+-- Members of two objects in one; where both have a key, that of the second counts. A merge patch would drop nulls.
+create or replace macro merged(one, other) as
+case
+    when one = '{}' then other
+    when regexp_full_match(other, '\s*\{\s*\}\s*') then one
+    else substr(one, 1, length(one) - 1) || ',' || regexp_replace(other, '^\s*\{', '')
+end;
+
+-- A document with some of its keys (a merge patch removes them) replaced by members that are written as `"key":value`.
+create or replace macro json_with(document, removal, members) as
+case
+    when document is null or len(list_filter(members, lambda m: m is not null)) = 0 then document
+    else merged(
+        json_merge_patch(document, removal)::varchar,
+        '{' || array_to_string(list_filter(members, lambda m: m is not null), ',') || '}'
+    )
+end;
+
+create or replace macro member(key, value) as
+case when value is not null then to_json(key)::varchar || ':' || value::varchar end;
 
 create or replace macro json_of_text(value) as
 case

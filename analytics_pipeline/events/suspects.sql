@@ -4,11 +4,18 @@ from records
 where
     problem is null
     and (
-        contains(document, 'NaN')
-        or contains(document, 'Infinity')
+        (
+            (
+                contains(document, 'nan') or contains(document, 'NaN') or contains(document, 'NAN')
+                or contains(document, 'inf') or contains(document, 'Inf') or contains(document, 'INF')
+            )
+            and regexp_matches(document, '(?i)[:\[,]\s*[-+]?(nan|inf)')
+        )
         or contains(document, '\u0000')
         or contains(document, ',}')
         or contains(document, ',]')
+        or contains(document, ', }')
+        or contains(document, ', ]')
         or (
             strlen(document) > 2000
             and length(document) - length(replace(replace(document, '{', ''), '[', '')) >= 1000

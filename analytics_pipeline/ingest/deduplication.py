@@ -16,6 +16,8 @@ from analytics_pipeline.warehouse.partitions import WEEK, week_of
 
 DEDUP_WINDOW = timedelta(days=7)
 LOCK = 726_002
+LOADING = 726_006
+"""Shared by loads, held alone by a revocation."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID, _UUID_ARRAY = 2950, 2951
 _STORED = """

@@ -33,7 +33,6 @@ where
     later.status = 'loaded'
     and later.rows_duplicate > 0
     and later.commit_order > revoked.commit_order
-    and later.started_at >= revoked.started_at
 order by later.commit_order
 """
 
@@ -66,8 +65,8 @@ def revoke(connection: psycopg.Connection, batch: str) -> Revoked:
         UsageError: there is no such load, or it was not loaded.
     """
     with connection.transaction():
-        # Loads that are under way hold events against this one: they come before or after it as a whole.
-        connection.execute("select pg_advisory_xact_lock(%s)", (deduplication.LOCK,))
+        # A load that is under way may hold its events against this one: they come before or after it as a whole.
+        connection.execute("select pg_advisory_xact_lock(%s)", (deduplication.LOADING,))
         batch_id, uri = _find(connection, batch)
         overlapping = connection.execute(_OVERLAPPING, (batch_id,)).fetchall()
         replays = connection.execute(

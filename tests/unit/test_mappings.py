@@ -129,7 +129,7 @@ def test_json_in_a_text_of_a_table_becomes_json() -> None:
 def test_events_of_two_sources_with_one_cloudevents_id_are_two() -> None:
     found = events(load_mapping("cloudevents"), TRACKERS / "cloudevents.json")
     assert [e["event_id"] for e in found] == [
-        str(uuid.uuid5(uuid.NAMESPACE_URL, f"cloudevents:{source}/1")) for source in ("/shop/checkout", "/shop/search")
+        str(uuid.uuid5(uuid.NAMESPACE_URL, f"cloudevents:{source}/1")) for source in ("%2Fshop%2Fcheckout", "%2Fshop%2Fsearch")
     ]
 
 
@@ -249,3 +249,21 @@ def test_every_preset_has_a_page() -> None:
     text = "".join(path.read_text() for path in PAGES.glob("*.md")) + (PAGES.parent / "bring-your-own-events.md").read_text()
     for name in preset_names():
         assert f"`{name}`" in text or f"--mapping {name}\n" in text
+
+
+def test_two_mappings_at_the_same_time_do_not_see_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "e.ndjson"
+    path.write_text(
+        json.dumps({"n": "mine", "t": "2026-02-01T10:00:00", "event_name": "theirs", "occurred_at": "2026-02-01T10:00:00Z"})
+    )
+    (tmp_path / "m.yml").write_text(BASE)
+    names = {"envelope": load_mapping("envelope"), "m": load_mapping(str(tmp_path / "m.yml"))}
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    for _ in range(2):
+        with (
+            Normaliser(names["envelope"], "a", uuid.UUID(int=0), start, NOW) as one,
+            Normaliser(names["m"], "b", uuid.UUID(int=1), start, NOW) as two,
+        ):
+            chunks = list(read_records(path))
+            found = [n.events(chunk)[0][0] for chunk in chunks for n in (one, two, one)]
+        assert [(e["event_name"], e["source"]) for e in found] == [("theirs", "a"), ("mine", "b"), ("theirs", "a")]

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analytics_pipeline.errors import UsageError
 from analytics_pipeline.settings import Settings
@@ -94,6 +96,19 @@ class SqlSource(_Source):
         table: schema.table.
         cursor: a column that grows: a serial id or a time of change. An index on it keeps the sensor cheap.
     """
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgres(cls, value: str) -> str:
+        """The message does not repeat the URL: it may hold a password."""
+        try:
+            conninfo_to_dict(value)
+        except ProgrammingError:
+            raise ValueError(
+                "is not a PostgreSQL URL: write postgresql://user:password@host:5432/database, "
+                "and @ / : in the password as %40 %2F %3A"
+            ) from None
+        return value
 
     kind: Literal["sql"]
     url: str

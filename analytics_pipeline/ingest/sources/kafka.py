@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,7 +122,8 @@ def _load_part(
     def move(counts: Counts) -> None:
         write_positions(connection, source.name, {str(partition): reached[0]})
 
-    identity = hashlib.sha256(f"{source.topic}:{partition}:{start}".encode()).hexdigest()
+    # The position is what makes it exactly once; a topic made anew has the same offsets again.
+    identity = hashlib.sha256(f"{source.topic}:{partition}:{start}:{uuid.uuid4()}".encode()).hexdigest()
     origin = Origin(source.source or mapping.name, uri, identity, "kafka")
     batch = load(connection, origin, mapping, read, on_chunk=on_chunk, before_commit=move)
     consumer.commit(offsets=[TopicPartition(source.topic, partition, reached[0])], asynchronous=True)

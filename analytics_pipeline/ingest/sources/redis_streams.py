@@ -1,6 +1,7 @@
 """A Redis stream, read by a consumer group. Entries are acknowledged after the commit; the warehouse knows the last one."""
 
 import hashlib
+import uuid
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import redis
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.events.json_lines import json_records
 from analytics_pipeline.events.mapping import Mapping
+from analytics_pipeline.events.records import BYTES_PER_CHUNK, Records
 from analytics_pipeline.ingest.batch import Batch, Counts, Origin
 from analytics_pipeline.ingest.load import Progress, load, no_progress
 from analytics_pipeline.ingest.positions import only_reader, read_positions, write_positions
@@ -60,6 +62,7 @@ def load_redis(
         client = _client(source)
         try:
             _ensure_group(client, source)
+            _require_same_stream(client, source, read_positions(connection, source.name).get(source.stream))
             for entries in _batches(client, source):
                 last = read_positions(connection, source.name).get(source.stream, "0-0")
                 new = [entry for entry in entries if _order(entry[0]) > _order(last.encode())]
@@ -71,11 +74,18 @@ def load_redis(
 
 
 def _client(source: RedisSource) -> redis.Redis:
-    return redis.Redis.from_url(source.url, socket_timeout=30)
+    try:
+        return redis.Redis.from_url(source.url, socket_timeout=30)
+    except ValueError:
+        raise AnalyticsError(
+            f"{source.name}: its url can't be read: write redis://:password@host:6379/0, "
+            "and / : @ in the password as %2F %3A %40"
+        ) from None
 
 
 def _uri(source: RedisSource) -> str:
-    return f"redis://{source.url.rpartition('@')[2].removeprefix('redis://').rstrip('/')}/{source.stream}"
+    place = _client(source).connection_pool.connection_kwargs
+    return f"redis://{place.get('host', 'localhost')}:{place.get('port', 6379)}/{place.get('db', 0)}/{source.stream}"
 
 
 def _unavailable(source: RedisSource, error: redis.RedisError) -> AnalyticsError:
@@ -93,6 +103,16 @@ def _ensure_group(client: redis.Redis, source: RedisSource) -> None:
     except redis.ResponseError as error:
         if "BUSYGROUP" not in str(error):
             raise
+
+
+def _require_same_stream(client: redis.Redis, source: RedisSource, last: str | None) -> None:
+    newest = cast(Any, client.xinfo_stream(source.stream))["last-generated-id"]
+    if last is not None and _order(newest) < _order(last.encode()):
+        raise AnalyticsError(
+            f"{source.name}: the newest entry of {source.stream} is {newest.decode()}, but {last} was read already: "
+            "the stream was made anew. Delete its row of raw.ingest_positions to read it from its beginning; "
+            "events that were loaded stay single"
+        )
 
 
 def _batches(client: redis.Redis, source: RedisSource) -> Iterator[list[_Entry]]:
@@ -116,15 +136,22 @@ def _load(
     connection: psycopg.Connection, source: RedisSource, mapping: Mapping, entries: list[_Entry], on_chunk: Progress
 ) -> Batch:
     first, last = entries[0][0].decode(), entries[-1][0].decode()
-    identity = hashlib.sha256(f"{source.stream}:{first}:{last}".encode()).hexdigest()
+    # The position is what makes it exactly once; a stream made anew may have the same ids again.
+    identity = hashlib.sha256(f"{source.stream}:{first}:{last}:{uuid.uuid4()}".encode()).hexdigest()
     origin = Origin(source.source or mapping.name, f"{_uri(source)}/{first}", identity, "redis")
     payloads = [_document(values) for _, values in entries]
+    size = sum(map(len, payloads))
+    step = max(1, len(payloads) * BYTES_PER_CHUNK // max(size, 1))
 
     def move(counts: Counts) -> None:
         write_positions(connection, source.name, {source.stream: last})
 
-    numbers = list(range(1, len(entries) + 1))
-    return load(connection, origin, mapping, lambda: [json_records(numbers, payloads)], on_chunk=on_chunk, before_commit=move)
+    def read() -> Iterator[Records]:
+        for start in range(0, len(payloads), step):
+            part = payloads[start : start + step]
+            yield json_records(list(range(start + 1, start + 1 + len(part))), part)
+
+    return load(connection, origin, mapping, read, on_chunk=on_chunk, before_commit=move)
 
 
 def _document(values: dict[bytes, bytes]) -> bytes:

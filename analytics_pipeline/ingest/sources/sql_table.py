@@ -57,7 +57,7 @@ def has_new(connection: psycopg.Connection, source: SqlSource) -> bool:
             query = "select exists (select 1 from {table})"
         else:
             query = "select exists (select 1 from {table} where {cursor} > %(after)s)"
-        return application.execute(_composed(query, source), position or {}).fetchone() == (True,)
+        return bool(_ask(application, query, source, position or {}) == (True,))
 
 
 def load_sql(
@@ -74,7 +74,7 @@ def load_sql(
             return
         position = read_positions(connection, source.name).get(source.table) or {"after": None, "oldest": 0}
         with _application(source) as application:
-            after, oldest, snapshot = application.execute(_composed(_STATE, source)).fetchone() or (None, 0, "")
+            after, oldest, snapshot = _ask(application, _STATE, source, {}) or (None, 0, "")
             reached = {"after": after if after is not None else position["after"], "oldest": oldest}
             identity = hashlib.sha256(f"{source.table}:{position}:{snapshot}".encode()).hexdigest()
 
@@ -97,8 +97,6 @@ def load_sql(
                 yield load(connection, origin, mapping, read, on_chunk=on_chunk, before_commit=move)
             except _NothingNew:
                 write_positions(connection, source.name, {source.table: reached})
-            except psycopg.errors.InvalidCursorName as error:
-                raise AnalyticsError(f"{source.name}: {_uri(source)} was cut off ({error}): run again") from None
 
 
 class _NothingNew(Exception):
@@ -119,12 +117,26 @@ def _uri(source: SqlSource) -> str:
 def _application(source: SqlSource) -> Iterator[psycopg.Connection]:
     """A read-only connection whose statements share one snapshot."""
     try:
-        with psycopg.connect(source.url, connect_timeout=10, options="-c timezone=UTC") as application:
-            application.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            application.read_only = True
-            yield application
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise AnalyticsError(
-            f"{source.name}: {_uri(source)} can't be read ({reason}): correct url, table and cursor in sources.yml"
-        ) from None
+        application = psycopg.connect(source.url, connect_timeout=10, options="-c timezone=UTC")
+    except psycopg.OperationalError as error:
+        raise _unreadable(source, error) from None
+    with application:
+        application.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        application.read_only = True
+        yield application
+
+
+def _ask(application: psycopg.Connection, query: str, source: SqlSource, position: dict[str, Any]) -> Any:
+    """The first row."""
+    try:
+        return application.execute(_composed(query, source), position).fetchone()
+    except psycopg.Error as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: SqlSource, error: psycopg.Error) -> AnalyticsError:
+    reason = str(error).strip().splitlines()[0]
+    return AnalyticsError(
+        f"{source.name}: {_uri(source)} can't be read ({reason}): correct url, table and cursor in sources.yml; "
+        "the cursor is a number or a time, and the user may select"
+    )
