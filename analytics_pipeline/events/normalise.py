@@ -1,5 +1,6 @@
 """Applies a mapping to records: typed events, and refusals with their reasons. The work is done by columns, in DuckDB."""
 
+import atexit
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +57,13 @@ class Normalised:
 
 _idle: defaultdict[str, list[duckdb.DuckDBPyConnection]] = defaultdict(list)
 """Connections whose views are those of a mapping (by its sha256): making them takes as long as loading a small file."""
+
+
+@atexit.register
+def _close_idle() -> None:
+    for connections in _idle.values():
+        while connections:
+            connections.pop().close()
 
 
 def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
