@@ -2,7 +2,6 @@
 select
     line_number,
     reason_code,
-    payload,
     offending,
     event_id,
     occurred_at,

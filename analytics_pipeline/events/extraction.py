@@ -17,15 +17,15 @@ def extract(readable: DuckDBPyRelation, mapping: Mapping) -> DuckDBPyRelation:
     """Texts of all columns of an event, beside the record.
 
     Args:
-        readable: columns line_number, payload, document (a JSON object or null) and problem.
+        readable: columns line_number, document (a JSON object or null) and problem.
         mapping: which path fills which column.
 
     Returns:
-        line_number, payload, document, problem; prepared, the document with lists of keys and JSON texts unfolded; a text
+        line_number, document, problem; prepared, the document with lists of keys and JSON texts unfolded; a text
         column for each of envelope.FIELDS; occurred_time, received_time (timestamptz) and number (decimal); lacks_zone;
         named_keys, how many keys of the document a column takes; known, a merge patch that removes those.
     """
-    kept = [ColumnExpression(name) for name in ("line_number", "payload", "document", "problem")]
+    kept = [ColumnExpression(name) for name in ("line_number", "document", "problem")]
     unfolded = _unfolded(mapping) if mapping.key_values or mapping.json_in_text else _DOCUMENT
     kept_too = [*kept, ColumnExpression("prepared")]
     paths = _paths(mapping)

@@ -28,19 +28,22 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[Records]:
 def blocks_of_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """Whole lines in blocks, each with the number of its first line; the byte order mark is left out."""
     line_number, pending = 1, [_without_bom(stream.read(BYTES_PER_CHUNK))]
-    while True:
+    while pending:
         block = stream.read(BYTES_PER_CHUNK)
-        end = pending[-1].rfind(b"\n") + 1
+        last = pending.pop()
+        end = last.rfind(b"\n") + 1 if block else len(last)
         if end or not block:
-            rest = pending[-1][end:] if block else b""
-            whole = b"".join([*pending[:-1], pending[-1][: end if block else None]])
+            pending.append(last[:end])
+            whole, pending = b"".join(pending), [last[end:]] if block else []
             if whole:
+                lines = whole.count(b"\n")
                 yield line_number, whole
-            line_number += whole.count(b"\n")
-            pending = [rest]
-        if not block:
-            return
-        pending.append(block)
+                line_number += lines
+            del whole
+        else:
+            pending.append(last)
+        if block:
+            pending.append(block)
         if sum(map(len, pending)) > _LONGEST_LINE + BYTES_PER_CHUNK:
             raise UnreadableFile(f"line {line_number:,} is longer than {_LONGEST_LINE >> 20} MB: write the file in lines")
 

@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent
 _READABLE, _NORMALISE, _COPY_LINES, _SUSPECTS = (
     (_FOLDER / f"{name}.sql").read_text() for name in ("readable", "normalise", "copy_lines", "suspects")
 )
-_JUDGEMENT = ("line_number", "reason_code", "payload", "offending")
+_JUDGEMENT = ("line_number", "reason_code", "offending")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Normalised:
 
     Attributes:
         events: one row per accepted record in order of line_number: line_number, event_id (16 bytes), occurred_at (UTC),
-            user_id, anonymous_id, payload and copy_line, the row of raw.events in the text format of COPY.
+            user_id, anonymous_id and copy_line, the row of raw.events in the text format of COPY.
         refused: one per refused record.
     """
 
@@ -125,10 +125,10 @@ class Normaliser:
             return self._in_halves(records)
         is_refused = pc.is_valid(judged["reason_code"])
         refused = judged.filter(is_refused).select(_JUDGEMENT).to_pylist()
-        events = judged.drop_columns(["reason_code", "offending", "payload"])
+        events = judged.drop_columns(["reason_code", "offending"])
         if refused:
             events = events.filter(pc.invert(is_refused))
-        return Normalised(events, [_refusal(row) for row in refused])
+        return Normalised(events, _refusals(refused, records))
 
     def events(self, records: Records) -> tuple[list[dict[str, Any]], list[Refusal]]:
         """A chunk for people: events as rows with the columns of raw.events, and refusals."""
@@ -144,7 +144,7 @@ class Normaliser:
             for row in rows
             if row["reason_code"] is None
         ]
-        return events, [_refusal(row) for row in rows if row["reason_code"] is not None]
+        return events, _refusals([row for row in rows if row["reason_code"] is not None], records)
 
     def _query(self, query: str, records: Records) -> pa.Table:
         self._register(records)
@@ -155,7 +155,8 @@ class Normaliser:
 
     def _in_halves(self, records: Records) -> Normalised:
         if len(records) == 1:
-            line_number, payload = (records.table[name][0].as_py() for name in ("line_number", "payload"))
+            line_number = records.table["line_number"][0].as_py()
+            (payload,) = records.payloads_of([line_number])
             return Normalised(self.apply(Records(_EMPTY)).events, [Refusal(line_number, "not_storable", payload)])
         first, second = (self.apply(half) for half in records.halves())
         return Normalised(pa.concat_tables([first.events, second.events]), first.refused + second.refused)
@@ -189,5 +190,9 @@ def _judged_strictly(records: Records, suspects: set[int]) -> Records:
     return Records(records.table.set_column(position, "problem", pa.array(problems, pa.string())))
 
 
-def _refusal(row: dict[str, Any]) -> Refusal:
-    return Refusal(row["line_number"], row["reason_code"], row["payload"].rstrip(b"\r\n"), (row["offending"] or "")[:100])
+def _refusals(rows: list[dict[str, Any]], records: Records) -> list[Refusal]:
+    payloads = records.payloads_of([row["line_number"] for row in rows])
+    return [
+        Refusal(row["line_number"], row["reason_code"], payload, (row["offending"] or "")[:100])
+        for row, payload in zip(rows, payloads, strict=True)
+    ]

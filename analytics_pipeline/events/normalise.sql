@@ -41,7 +41,6 @@ reasoned as (
 select
     line_number,
     reason_code,
-    case when reason_code is not null then payload end as payload,
     case
         when reason_code = 'invalid_value' then value
         when reason_code = 'invalid_received_time' then received_at

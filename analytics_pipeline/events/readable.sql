@@ -1,14 +1,12 @@
 -- Documents that are one JSON object; the others get their problem.
 select
     line_number,
-    payload,
     case when fault is null then document end as document,
     fault as problem
 from (
     select
         line_number,
-        payload,
-        document,
+            document,
         case
             when problem is not null then problem
             when not is_object(document) then 'invalid_json'

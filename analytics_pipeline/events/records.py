@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from analytics_pipeline.events.envelope import LARGEST_RECORD
 
@@ -22,8 +22,8 @@ class Records:
     """A chunk.
 
     Attributes:
-        table: line_number int64, payload binary, document string (JSON), problem string (a reason code); exactly one of
-            document and problem is set in each row.
+        table: line_number int64 (ascending), payload binary, document string (JSON), problem string (a reason code);
+            exactly one of document and problem is set in each row.
         bytes_read: of the decompressed file; 0 where that is not known.
         payload_format: how `replay` reads a payload: kind json, or delimited with delimiter and columns.
     """
@@ -35,10 +35,10 @@ class Records:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def payload_of(self, line_number: int) -> bytes:
-        """The original bytes of a record, without its line end."""
-        row = pc.index(self.table["line_number"], pa.scalar(line_number, pa.int64())).as_py()
-        return bytes(self.table["payload"][row].as_py()).rstrip(b"\r\n")
+    def payloads_of(self, line_numbers: list[int]) -> list[bytes]:
+        """The original bytes of some records, without their line ends."""
+        rows = np.searchsorted(self.table["line_number"].to_numpy(), line_numbers)
+        return [bytes(self.table["payload"][int(row)].as_py()).rstrip(b"\r\n") for row in rows]
 
     def halves(self) -> tuple["Records", "Records"]:
         """The first and the second half of the rows."""

@@ -186,7 +186,8 @@ class _Writer:
                 self._copy(new.slice(0, row))
                 stored.append(new.slice(0, row))
                 line_number = new["line_number"][row].as_py()
-                refused.append(Refusal(line_number, "not_storable", records.payload_of(line_number)))
+                (payload,) = records.payloads_of([line_number])
+                refused.append(Refusal(line_number, "not_storable", payload))
                 events = _left(events, new, row)
         return pa.concat_tables([*stored, events.slice(0, 0)]), refused
 
