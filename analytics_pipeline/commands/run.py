@@ -1,5 +1,6 @@
 """Runs what is due of the graph in this process, with progress on the terminal."""
 
+import importlib
 import logging
 import os
 import threading
@@ -186,7 +187,12 @@ def _selected(definitions: "dg.Definitions", patterns: list[str], select: str | 
 
 
 def _preload(module: str) -> None:
-    """Import in the background what a later step needs, while dbt works in its own process."""
+    """Import in the background what a later step needs, while others work.
+
+    What the steps before it import too comes first, and here: two threads that import one package at once can see half of it.
+    """
+    for shared in ("numpy", "pandas", "pyarrow", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql"):
+        importlib.import_module(shared)
     threading.Thread(target=__import__, args=(module,), daemon=True).start()
 
 
