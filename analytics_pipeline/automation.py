@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from analytics_pipeline.ingest.assets import asset_key
+from analytics_pipeline.ingest.assets import RAW_KEYS, asset_key
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
 from analytics_pipeline.ingest.sources.waiting import waiting
 from analytics_pipeline.settings import Settings, load_settings
@@ -61,11 +61,7 @@ def _landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.S
 def _sensor(source: Source) -> dg.SensorDefinition:
     """Files and objects start a whole run, messages and rows only their load: the daily run computes with them."""
     is_stored = source.kind in ("folder", "s3")
-    loads = (
-        None
-        if is_stored
-        else [asset_key(source), *(dg.AssetKey(["raw", t]) for t in ("events", "quarantine", "ingest_batches"))]
-    )
+    loads = None if is_stored else [asset_key(source), *RAW_KEYS]
 
     @dg.sensor(
         name=f"source_{source.name}",

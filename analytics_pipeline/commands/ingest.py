@@ -11,7 +11,7 @@ import psycopg
 from analytics_pipeline.commands.terminal import live, rows_progress, say
 from analytics_pipeline.errors import UnreadableFile, UsageError
 from analytics_pipeline.events.mapping import load_mapping
-from analytics_pipeline.ingest.batch import Batch, Outcome
+from analytics_pipeline.ingest.batch import Batch, Outcome, totals
 from analytics_pipeline.ingest.files import load_file
 from analytics_pipeline.ingest.known_files import event_files
 from analytics_pipeline.ingest.revoke import revoke as take_back
@@ -121,5 +121,4 @@ def _report(batches: Iterable[Batch]) -> None:
 
 
 def _numbers(batches: list[Batch]) -> str:
-    totals = (sum(getattr(b, name) for b in batches) for name in ("read", "accepted", "duplicate", "quarantined"))
-    return " ".join(f"{total:>12,}" for total in totals)
+    return " ".join(f"{total:>12,}" for total in totals(batches))

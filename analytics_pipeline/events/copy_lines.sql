@@ -1,4 +1,4 @@
--- The rows of the view `judged` as lines of COPY's text format, without batch_id, beside what deduplication and ledger need.
+-- The rows of the view `judged` as lines of COPY's text format, beside what deduplication and ledger need.
 select
     line_number,
     reason_code,

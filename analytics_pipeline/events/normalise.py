@@ -185,7 +185,7 @@ _EMPTY = pa.table(
 def _judged_strictly(records: Records, suspects: set[int]) -> Records:
     """Give the suspects among the records the problem that a strict reader finds."""
     rows = zip(*(records.table[name].to_pylist() for name in ("line_number", "document", "problem")), strict=True)
-    problems = [json_problem(document.encode()) if number in suspects else problem for number, document, problem in rows]
+    problems = [json_problem(document) if number in suspects else problem for number, document, problem in rows]
     position = records.table.column_names.index("problem")
     return Records(records.table.set_column(position, "problem", pa.array(problems, pa.string())))
 

@@ -6,7 +6,7 @@ select
 from (
     select
         line_number,
-            document,
+        document,
         case
             when problem is not null then problem
             when not is_object(document) then 'invalid_json'

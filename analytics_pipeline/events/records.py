@@ -1,4 +1,4 @@
-"""A chunk of records as columns, and the strict judgement of one JSON line."""
+"""A chunk of records as columns, and the strict judgement of one JSON document."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -78,28 +78,18 @@ def _gathered(chunk: list[Row], size: int) -> Records:
     return records(numbers, payloads, documents, problems, size)
 
 
-def json_problem(line: bytes) -> str | None:
-    """Why a line is not one JSON object that PostgreSQL can store; None if it is."""
-    if len(line) > LARGEST_RECORD:
+def json_problem(document: str) -> str | None:
+    """Why a text is not one JSON object that PostgreSQL can store; None if it is."""
+    encoded = document.encode()
+    if len(encoded) > LARGEST_RECORD:
         return "too_large"
     try:
-        value = orjson.loads(line)
+        value = orjson.loads(encoded)
     except orjson.JSONDecodeError as error:
-        if "depth" in str(error):
-            return "too_deep"
-        return "invalid_json" if is_utf8(line) else "invalid_utf8"
+        return "too_deep" if "depth" in str(error) else "invalid_json"
     if not isinstance(value, dict):
         return "invalid_json"
-    return "nul_in_text" if b"\\u0000" in line and _has_nul(value) else None
-
-
-def is_utf8(line: bytes) -> bool:
-    """The bytes are UTF-8 text."""
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return "nul_in_text" if "\\u0000" in document and _has_nul(value) else None
 
 
 def _has_nul(document: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from analytics_pipeline.ingest.batch import Batch, Outcome
+from analytics_pipeline.ingest.batch import Batch, Outcome, totals
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
 from analytics_pipeline.ingest.sources.reading import read_source
 from analytics_pipeline.settings import Settings
@@ -30,6 +30,9 @@ def ingest_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """
     sources = load_sources(settings)
     return [*map(_source_asset, sources), _raw_tables(sources)]
+
+
+RAW_KEYS = [dg.AssetKey(["raw", table]) for table in _RAW]
 
 
 def asset_key(source: Source) -> dg.AssetKey:
@@ -114,9 +117,7 @@ def summary(batches: Sequence[Batch]) -> str:
     """One line: loads, and records read, accepted, duplicate and quarantined."""
     if not batches:
         return "nothing new"
-    read, accepted, duplicate, quarantined = (
-        sum(getattr(b, n) for b in batches) for n in ("read", "accepted", "duplicate", "quarantined")
-    )
+    read, accepted, duplicate, quarantined = totals(batches)
     outcomes = Counter(b.outcome for b in batches)
     notes: dict[Outcome, str] = {"failed": "broken", "growing": "still being written", "elsewhere": "loaded by another process"}
     others = "".join(f", {outcomes[outcome]} {text}" for outcome, text in notes.items() if outcomes[outcome])

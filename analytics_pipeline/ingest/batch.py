@@ -1,6 +1,7 @@
 """What becomes of one load: its row in raw.ingest_batches."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -78,6 +79,17 @@ class Batch:
     def quarantined(self) -> int:
         """Refused records."""
         return self.counts.quarantined
+
+
+def totals(batches: Iterable[Batch]) -> tuple[int, int, int, int]:
+    """Read, accepted, duplicate and quarantined of several loads."""
+    done = list(batches)
+    return (
+        sum(b.read for b in done),
+        sum(b.accepted for b in done),
+        sum(b.duplicate for b in done),
+        sum(b.quarantined for b in done),
+    )
 
 
 def begin(connection: psycopg.Connection, batch_id: uuid.UUID, origin: Origin, mapping: Mapping, at: datetime) -> None:
