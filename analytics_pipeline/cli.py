@@ -41,10 +41,10 @@ def demo(plan: str | None, as_of: datetime | None) -> None:
     """Sample events, the whole graph, a report. Rerunning is safe."""
     from analytics_pipeline.commands.demo import demo as run_demo
     from analytics_pipeline.settings import load_settings
-    from analytics_pipeline.tracking_plan.names import DEFAULT_PLAN, require_sample
+    from analytics_pipeline.tracking_plan.names import require_sample, sample_of
 
     settings = load_settings()
-    name = require_sample(plan or DEFAULT_PLAN)
+    name = require_sample(plan) if plan else sample_of(settings.sample_marker)
     home = settings.home / name if plan else settings.home
     run_demo(settings.model_copy(update={"home": home, "tracking_plan": name}), as_of)
 

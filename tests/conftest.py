@@ -33,7 +33,7 @@ title: Small
 timezone: Europe/Berlin
 start: 2020-01-01
 currency: EUR
-conversion: event_name = 'buy'
+conversion: buy
 events:
   view: {page: true}
   buy: {}
@@ -62,7 +62,7 @@ funnels:
     steps: [{title: View, where: event_name = 'view'}, {title: Cart, where: event_name = 'cart'}, {title: Buy, where: event_name = 'buy'}]
 retentions:
   weekly: {title: Weekly, mode: first_time, grain: week, periods: 6}
-  daily: {title: Daily, mode: recurring, grain: day, periods: 10, start: event_name = 'view'}
+  daily: {title: Daily, mode: recurring, grain: day, periods: 10, start: view}
 """
 
 

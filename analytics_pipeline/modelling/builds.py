@@ -8,6 +8,7 @@ from datetime import datetime
 import psycopg
 
 from analytics_pipeline.errors import AnalyticsError, UsageError
+from analytics_pipeline.modelling.models import rebuilt_models
 from analytics_pipeline.shipped import shipped
 
 
@@ -19,6 +20,7 @@ class Build:
     as_of: datetime
     previous_as_of: datetime | None
     is_full: bool
+    rebuilt: tuple[str, ...] = ()
 
 
 def code_hash() -> str:
@@ -37,10 +39,11 @@ def current_build(connection: psycopg.Connection) -> Build:
     Raises:
         AnalyticsError: there is none.
     """
-    row = connection.execute("select build_id, as_of, previous_as_of, is_full from ops.current_build").fetchone()
+    row = connection.execute("select build_id, as_of, previous_as_of, is_full, rebuilt from ops.current_build").fetchone()
     if row is None:
         raise AnalyticsError("no build is running: materialise ops/builds together with what is downstream of it")
-    return Build(*row)
+    build_id, as_of, previous_as_of, is_full, rebuilt = row
+    return Build(build_id, as_of, previous_as_of, is_full, tuple(rebuilt))
 
 
 def begin_build(
@@ -49,8 +52,9 @@ def begin_build(
     """Freeze the set of changes that nobody has consumed and that this transaction sees.
 
     A build that was killed is abandoned; its changes are unconsumed, so this one takes them up. The build is a full one
-    when it is asked for, when the code or the plan has changed, when there is no published build yet, and when one since
-    the last published was not published: what that one wrote to build_* is touched by nobody's changes.
+    when it is asked for, when the code has changed, when there is no published build yet, and when one since the last
+    published was not published: what that one wrote to build_* is touched by nobody's changes. A change of the plan builds
+    the models again that rest on what has changed.
 
     Args:
         connection: outside of a transaction.
@@ -77,24 +81,34 @@ def begin_build(
             with last as (
                 select * from ops.published_build
             ),
+            parts as (
+                select jsonb_object_agg(part, part_hash) as now from config.parts
+            ),
             unpublished as (
                 select 1 from ops.builds as b inner join last on b.started_at > last.started_at
                 where b.status in ('abandoned', 'blocked')
             )
-            insert into ops.builds (build_id, status, as_of, previous_as_of, is_full, plan_hash, code_hash, run_id)
+            insert into ops.builds (
+                build_id, status, as_of, previous_as_of, is_full, plan_hash, code_hash, run_id, plan_parts
+            )
             select
                 %(build_id)s, 'building', %(as_of)s, last.as_of,
-                %(full)s or last.build_id is null or last.code_hash <> %(code)s or last.plan_hash <> p.plan_hash
+                %(full)s or last.build_id is null or last.code_hash <> %(code)s
                 or exists (select 1 from unpublished)
-                or exists (select 1 from ops.changes where consumed_by is null and day is null and person_key is null),
-                p.plan_hash, %(code)s, %(run_id)s
-            from config.plan as p left join last on true
+                or exists (
+                    select 1 from ops.changes
+                    where consumed_by is null and day is null and person_key is null and cause <> 'plan'
+                ),
+                p.plan_hash, %(code)s, %(run_id)s, parts.now
+            from config.plan as p cross join parts left join last on true
             returning build_id, as_of, previous_as_of, is_full
             """,
             {"build_id": build_id, "as_of": as_of, "full": full_refresh, "code": code, "run_id": run_id},
         ).fetchone()
         if row is None:
             raise AnalyticsError("no tracking plan is published: materialise config/tracking_plan first")
+        rebuilt = rebuilt_models(_changed_parts(connection))
+        connection.execute("update ops.builds set rebuilt = %s where build_id = %s", (rebuilt, build_id))
         connection.execute(
             """
             insert into ops.build_changes (build_id, change_id)
@@ -104,4 +118,19 @@ def begin_build(
         )
     connection.execute("analyze ops.changes")
     connection.execute("analyze ops.build_changes")
-    return Build(*row)
+    as_of, previous_as_of, is_full = row[1:]
+    return Build(build_id, as_of, previous_as_of, is_full, tuple(rebuilt))
+
+
+def _changed_parts(connection: psycopg.Connection) -> set[str]:
+    """Parts of the plan that differ from those of the published build; none before the first."""
+    rows = connection.execute(
+        """
+        select coalesce(c.part, b.key)
+        from ops.published_build as p
+        cross join lateral jsonb_each_text(p.plan_parts) as b
+        full join config.parts as c on c.part = b.key
+        where c.part_hash is distinct from b.value and exists (select 1 from ops.published_build)
+        """
+    ).fetchall()
+    return {row[0] for row in rows}

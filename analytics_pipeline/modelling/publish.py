@@ -13,13 +13,37 @@ from psycopg.types.json import Jsonb
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.modelling.builds import Build
 
-_TOUCHED = {
-    "identity": "'a:' || anonymous_id in (select raw_key from build_intermediate.int_touched_ids)",
-    "person": "person_key in (select person_key from build_intermediate.int_touched_persons)",
-    "day": "day in (select day from build_intermediate.int_touched_days where not is_window)",
-    "window": "day in (select day from build_intermediate.int_touched_days)",
-    "period": "period_date in (select day from build_intermediate.int_touched_days)",
-    "all": "true",
+_DAY = "day in (select day from build_intermediate.int_touched_days where reason = '{}')"
+_KEYS = "(person_key, {0}) in (select person_key, {0} from build_intermediate.int_touched_keys)"
+_KEPT = "(person_key, event_id) in (select {}, event_id from build_intermediate.int_kept_events)"
+_CHANGED_DAY = "day in (select day from build_intermediate.int_changed_days)"
+_TOUCHED: dict[str, tuple[str, ...]] = {
+    "identity": ("anonymous_id in (select anonymous_id from build_intermediate.int_touched_ids)",),
+    "event": (_CHANGED_DAY, _KEPT.format("person_key"), _KEPT.format("new_person_key")),
+    "changed_day": (_CHANGED_DAY,),
+    "session": (_KEYS.format("session_key"),),
+    "person": ("person_key in (select person_key from build_intermediate.int_touched_keys)",),
+    "person_dimension": (_DAY.format("events"), _KEYS.format("day")),
+    "events": (_DAY.format("events"),),
+    "persons": (_DAY.format("persons"),),
+    "sessions": (_DAY.format("sessions"),),
+    "flow": ("day in (select day from build_intermediate.int_touched_days where reason in ('persons', 'sessions'))",),
+    "window": (_DAY.format("window"),),
+    "lifecycle": ("(grain, period_start) in (select grain, period_start from build_intermediate.int_touched_lifecycle)",),
+    "period": ("(grain, period_date) in (select grain, period_date from build_intermediate.int_touched_periods)",),
+    "entry_day": ("(funnel, entry_day) in (select funnel, entry_day from build_intermediate.int_touched_entry_days)",),
+    "attempt": (
+        """exists (
+            select 1 from build_intermediate.int_touched_entries as r
+            where r.funnel = t.funnel and r.person_key = t.person_key and t.entry_day between r.first_day and r.last_day
+        )""",
+    ),
+    "credit": (
+        """exists (
+            select 1 from build_intermediate.int_touched_credits as r
+            where r.conversion = t.conversion and r.person_key = t.person_key and t.day between r.first_day and r.last_day
+        )""",
+    ),
 }
 
 
@@ -30,7 +54,7 @@ class PublishedTable:
     Attributes:
         schema: marts or kpi; the build's twin is in `build_` and this.
         name: of the table.
-        touched: which rows an incremental build replaces: a key of the predicates above.
+        touched: which rows an incremental build replaces: a kind above; "all" for a table that is made anew.
     """
 
     schema: str
@@ -42,12 +66,22 @@ TABLES = (
     PublishedTable("marts", "dim_identities", "identity"),
     PublishedTable("marts", "dim_persons", "person"),
     PublishedTable("marts", "dim_dimension_values", "all"),
-    PublishedTable("marts", "fct_sessions", "person"),
-    PublishedTable("marts", "fct_person_days", "day"),
+    PublishedTable("marts", "dim_segments", "all"),
+    PublishedTable("marts", "fct_events", "event"),
+    PublishedTable("marts", "fct_sessions", "session"),
+    PublishedTable("marts", "fct_person_days", "person_dimension"),
     PublishedTable("marts", "fct_active_users", "window"),
-    PublishedTable("marts", "fct_funnel_attempts", "person"),
-    PublishedTable("marts", "fct_funnel", "all"),
+    PublishedTable("marts", "fct_lifecycle", "lifecycle"),
+    PublishedTable("marts", "fct_stickiness", "lifecycle"),
+    PublishedTable("marts", "fct_geography", "persons"),
+    PublishedTable("marts", "fct_excluded_traffic", "changed_day"),
+    PublishedTable("marts", "fct_funnel_attempts", "attempt"),
+    PublishedTable("marts", "fct_funnel", "entry_day"),
     PublishedTable("marts", "fct_retention", "all"),
+    PublishedTable("marts", "fct_transitions", "flow"),
+    PublishedTable("marts", "fct_conversions", "credit"),
+    PublishedTable("marts", "fct_revenue", "events"),
+    PublishedTable("marts", "fct_unconverted_revenue", "events"),
     PublishedTable("kpi", "kpi_definitions", "all"),
     PublishedTable("kpi", "kpi_values", "period"),
     PublishedTable("kpi", "kpi_status", "period"),
@@ -76,7 +110,8 @@ def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int
             raise AnalyticsError("another tracking plan was published during the run: run again to compute with it")
         for table in TABLES:
             is_there = connection.execute("select to_regclass(%s)", (f"{table.schema}.{table.name}",)).fetchone()
-            copy = _swap if build.is_full or is_there == (None,) else _replace
+            is_whole = build.is_full or table.touched == "all" or table.name in build.rebuilt or is_there == (None,)
+            copy = _swap if is_whole else _replace
             rows[f"{table.schema}.{table.name}"] = copy(connection, table)
         connection.execute(
             """
@@ -97,14 +132,17 @@ def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int
 
 
 def _replace(connection: psycopg.Connection, table: PublishedTable) -> int:
-    names = {
-        "target": sql.Identifier(table.schema, table.name),
-        "build": sql.Identifier(f"build_{table.schema}", table.name),
-        "touched": sql.SQL(_TOUCHED[table.touched]),
-    }
-    connection.execute(sql.SQL("delete from {target} where {touched}").format(**names))
-    statement = sql.SQL("insert into {target} select * from {build} where {touched}")
-    return connection.execute(statement.format(**names)).rowcount
+    target, build = sql.Identifier(table.schema, table.name), sql.Identifier(f"build_{table.schema}", table.name)
+    delete = sql.SQL("delete from {} as d where d.ctid = any(array({}))")
+    connection.execute(delete.format(target, _touched_places(target, table.touched)))
+    statement = sql.SQL("insert into {} select t.* from {} as t where t.ctid = any(array({}))")
+    return connection.execute(statement.format(target, build, _touched_places(build, table.touched))).rowcount
+
+
+def _touched_places(relation: sql.Identifier, touched: str) -> sql.Composed:
+    """Where the touched rows of a relation lie; each condition on its own, so that it can use an index."""
+    place = "select t.ctid from {} as t where "
+    return sql.SQL(" union ").join(sql.SQL(place + condition).format(relation) for condition in _TOUCHED[touched])
 
 
 def _swap(connection: psycopg.Connection, table: PublishedTable) -> int:

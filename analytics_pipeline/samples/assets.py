@@ -17,12 +17,12 @@ LANDING_KEY = dg.AssetKey(["landing", "files"])
     kinds={"file"},
     owners=["team:analytics"],
     code_version="1",
-    description="Event files in the landing folder: sample events of a web shop, one file a day, NDJSON, CSV and Parquet.",
+    description="Event files in the landing folder: sample events of the plan, one file a day, NDJSON, CSV and Parquet.",
 )
 def sample_files() -> dg.MaterializeResult:  # type: ignore[type-arg]
     settings = load_settings()
-    span = read_marker(settings)
-    written = files.write_samples(settings.landing_dir, *span) if span else []
+    marker = read_marker(settings)
+    written = files.write_samples(settings.landing_dir, marker.plan, marker.first_day, marker.last_day) if marker else []
     total = len(list(settings.landing_dir.glob("events-*")))
     return dg.MaterializeResult(
         metadata={

@@ -12,24 +12,26 @@ import random
 from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
-from analytics_pipeline.samples import webshop
+from analytics_pipeline.samples.generators import Event, generator_of
 
-Event = dict[str, Any]
 _LATE, _TWICE = 0.006, 0.004
 
 
-def write_samples(landing: Path, first_day: date, last_day: date) -> list[Path]:
+def write_samples(landing: Path, plan: str, first_day: date, last_day: date) -> list[Path]:
     """Write the files of all days that are not in the folder yet.
 
     Args:
         landing: the folder; one file a day, named by the day on which its events were received.
+        plan: whose sample.
         first_day: where the history begins (local day).
         last_day: the last whole day.
 
     Returns:
         The new files.
+
+    Raises:
+        UsageError: no sample has the name of the plan.
     """
     landing.mkdir(parents=True, exist_ok=True)
     days = (last_day - first_day).days + 1
@@ -38,7 +40,7 @@ def write_samples(landing: Path, first_day: date, last_day: date) -> list[Path]:
     if not missing:
         return []
     deliveries: dict[int, list[Event]] = defaultdict(list)
-    for index, events in enumerate(webshop.generate(first_day, days)):
+    for index, events in enumerate(generator_of(plan).generate(first_day, days)):
         rng = random.Random(f"delivery:{index}")
         for event in events:
             delay = rng.randint(1, 3) if rng.random() < _LATE else 0
@@ -73,7 +75,7 @@ def _text(event: Event) -> Event:
 def _ndjson(events: list[Event], rng: random.Random) -> bytes:
     lines = [json.dumps({k: v for k, v in _text(e).items() if v is not None}, separators=(",", ":")) for e in events]
     lines.insert(rng.randrange(len(lines)), lines[rng.randrange(len(lines))][:60])
-    lines.insert(rng.randrange(len(lines)), '{"event_name":"page_view","anonymous_id":"anon-000001"}')
+    lines.insert(rng.randrange(len(lines)), json.dumps({"event_name": events[0]["event_name"]}))
     return gzip.compress("\n".join([*lines, ""]).encode(), compresslevel=3, mtime=0)
 
 

@@ -1,19 +1,24 @@
-"""Turns a valid plan into the rows of `config.*`. Pure: no file, no database."""
+"""Turns a valid plan into the rows of `config.*`. Pure: no file but for line numbers, no database."""
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlglot import exp
 
 from analytics_pipeline.errors import PlanError
-from analytics_pipeline.tracking_plan import expressions
+from analytics_pipeline.tracking_plan import expressions, selectors
 from analytics_pipeline.tracking_plan.read import line_of
-from analytics_pipeline.tracking_plan.schema import Kpi, Measure, TrackingPlan
+from analytics_pipeline.tracking_plan.schema import TrackingPlan
+from analytics_pipeline.tracking_plan.schema.measures import Kpi
+from analytics_pipeline.tracking_plan.schema.parts import Selector
 
 Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class CompiledPlan:
 
     name: str
     plan_hash: str
-    tables: dict[str, list[Row]]
+    tables: Tables
 
 
 def definition_hash(*parts: object) -> str:
@@ -46,36 +51,61 @@ def compile_plan(plan: TrackingPlan, path: Path) -> CompiledPlan:
 class _Compiler:
     def __init__(self, plan: TrackingPlan, path: Path) -> None:
         self.plan, self.path = plan, path
-        self.clock = (plan.timezone, plan.week_start, plan.identity)
-        kinds = {name: (event.activity, event.page) for name, event in plan.events.items()}
-        self.sessions = (plan.session_timeout, plan.max_session_hours, plan.conversion, kinds)
 
     def run(self) -> CompiledPlan:
-        tables = {
-            "events": [
-                {"event_name": n, "description": e.description, "is_activity": e.activity, "is_page": e.page}
-                for n, e in self.plan.events.items()
-            ],
-            "dimensions": [self._dimension(i, n, v) for i, (n, v) in enumerate(self.plan.dimensions.items())],
-            "measures": [self._measure(n, m) for n, m in self.plan.measures.items()],
-            "funnels": [],
-            "funnel_steps": [],
-            "retentions": [],
-        }
-        hashes = {m["measure"]: m["definition_hash"] for m in tables["measures"]}
-        dimensions = {d["dimension"]: d["definition_hash"] for d in tables["dimensions"]}
-        tables["kpis"] = [self._kpi(i, n, k, hashes, dimensions) for i, (n, k) in enumerate(self.plan.kpis.items())]
-        for name in self.plan.funnels:
-            self._funnel(name, tables)
-        for name in self.plan.retentions:
-            self._retention(name, tables)
-        head = self._plan()
-        digest = definition_hash(head, tables)
-        return CompiledPlan(self.plan.name, digest, {"plan": [{**head, "plan_hash": digest}], **tables})
-
-    def _plan(self) -> Row:
         plan = self.plan
-        conversion = self._condition(plan.conversion, "conversion") if plan.conversion else "false"
+        tables: Tables = {
+            "events": [self._event(n) for n in plan.events],
+            "properties": [
+                {"event_name": n, "property": p, "is_required": v.required, "is_personal": v.personal}
+                | {"type": v.type, "possible_values": v.values, "description": v.description}
+                for n, e in plan.events.items()
+                for p, v in e.properties.items()
+            ],
+            "rates": [
+                {"currency": c, "valid_from": d.isoformat(), "rate": r}
+                for c, rates in plan.rates.items()
+                for d, r in rates.items()
+            ],
+            "excluded_traffic": [
+                {"rule": n, "position": i, "condition_sql": self._condition(w, "exclude", n)}
+                for i, (n, w) in enumerate(plan.exclude.items())
+            ],
+            "calendar": [
+                {"kind": o.kind, "title": o.title, "first_day": o.first_day, "last_day": o.last_day or o.first_day}
+                for o in plan.calendar
+            ],
+            "dimensions": [self._dimension(i, n, v) for i, (n, v) in enumerate(plan.dimensions.items())],
+            "segments": [self._segment(i) for i in range(len(plan.segments))],
+        }
+        base, head = self._base(tables), self._head()
+        self._measures(tables, base)
+        self._funnels(tables, base["events"])
+        tables["retentions"] = [self._retention(n, base["events"], tables["dimensions"]) for n in plan.retentions]
+        tables["flows"] = [self._flow(n, base["sessions"]) for n in plan.flows]
+        tables["conversions"] = [self._conversion(n, base["events"]) for n in plan.conversions]
+        tables["parts"] = _parts(head, tables, base)
+        digest = definition_hash(head, tables)
+        return CompiledPlan(plan.name, digest, {"plan": [{**head, "plan_hash": digest}], **tables})
+
+    def _base(self, tables: Tables) -> dict[str, Any]:
+        """What every number over events, or over sessions, rests on."""
+        plan = self.plan
+        kinds = [(e["event_name"], e["is_activity"], e["is_page"]) for e in tables["events"]]
+        events = [
+            plan.timezone,
+            plan.week_start,
+            plan.identity,
+            kinds,
+            tables["excluded_traffic"],
+            plan.currency,
+            tables["rates"],
+        ]
+        return {"events": events, "sessions": [*events, plan.session_timeout, plan.max_session_hours]}
+
+    def _head(self) -> Row:
+        plan = self.plan
+        money = plan.revenue
         return {
             "name": plan.name,
             "title": plan.title,
@@ -87,99 +117,186 @@ class _Compiler:
             "session_timeout": plan.session_timeout,
             "max_session_hours": plan.max_session_hours,
             "values_per_dimension": plan.values_per_dimension,
-            "conversion_sql": conversion,
+            "conversion_sql": self._selected(plan.conversion, "conversion") if plan.conversion else "false",
+            "revenue_sql": _one_of(money.events if money else []),
+            "refund_sql": _one_of(money.refunds if money else []),
+            "engagement": plan.engagement.model_dump(),
+            "churn_after": plan.churn.inactive,
             "document": json.loads(plan.model_dump_json(by_alias=True)),
         }
 
-    def _condition(self, text: str, *loc: str, columns: frozenset[str] = expressions.EVENT_COLUMNS) -> str:
-        if text == "any":
-            return "is_activity"
-        return expressions.to_sql(self._compile(loc, expressions.condition, text, columns))
-
-    def _compile(self, loc: tuple[str, ...], function: Any, *arguments: Any) -> Any:
+    def _try(self, loc: tuple[str | int, ...], function: Callable[..., T], *arguments: Any) -> T:
         try:
             return function(*arguments)
         except expressions.ExpressionError as error:
-            line = line_of(self.path, *loc)
-            raise PlanError(f"{self.path}:{line}: {'.'.join(loc)}: {error}") from None
+            raise self._error(loc, str(error)) from None
+
+    def _error(self, loc: tuple[str | int, ...], message: str) -> PlanError:
+        return PlanError(f"{self.path}:{line_of(self.path, *loc)}: {'.'.join(map(str, loc))}: {message}")
+
+    def _condition(self, text: str, *loc: str | int, columns: frozenset[str] = expressions.EVENT_COLUMNS) -> str:
+        return expressions.to_sql(self._try(loc, expressions.condition, text, columns))
+
+    def _value(self, text: str, *loc: str | int) -> str:
+        return expressions.to_sql(self._try(loc, expressions.value, text, expressions.EVENT_COLUMNS))
+
+    def _selected(self, selector: Selector, *loc: str | int) -> str:
+        return expressions.to_sql(self._try(loc, selectors.selected, selector))
+
+    def _event(self, name: str) -> Row:
+        event = self.plan.events[name]
+        return {
+            "event_name": name,
+            "description": event.description,
+            "is_activity": event.activity,
+            "is_page": event.page,
+            "contract": event.contract,
+            "keep": event.keep,
+            "sampled": event.sampled,
+        }
 
     def _dimension(self, position: int, name: str, text: str) -> Row:
-        tree = self._compile(("dimensions", name), expressions.value, text, expressions.EVENT_COLUMNS)
-        sql = expressions.to_sql(tree)
+        sql = self._value(text, "dimensions", name)
         digest = definition_hash(sql, self.plan.values_per_dimension)
         return {"dimension": name, "position": position, "expression_sql": sql, "definition_hash": digest}
 
-    def _measure(self, name: str, measure: Measure) -> Row:
-        sql = expressions.to_sql(self._aggregate(name, measure))
-        digest = definition_hash(sql, measure.relation, self.clock, self.sessions if measure.relation != "events" else None)
-        return {"measure": name, "relation": measure.relation, "expression_sql": sql, "definition_hash": digest}
+    def _segment(self, position: int) -> Row:
+        segment = self.plan.segments[position]
+        condition = self._condition(segment.where, "segments", position, "where", columns=expressions.PERSON_COLUMNS)
+        return {
+            "segment": segment.name,
+            "position": position,
+            "title": segment.title or segment.name,
+            "condition_sql": condition,
+        }
 
-    def _aggregate(self, name: str, measure: Measure) -> exp.Expression:
-        loc = ("measures", name)
-        if measure.active_users:
-            return exp.column(measure.active_users)
-        columns = expressions.SESSION_COLUMNS if measure.relation == "sessions" else expressions.EVENT_COLUMNS
-        aggregate: exp.Expression
-        if measure.sum:
-            number = self._compile((*loc, "sum"), expressions.value, measure.sum, columns)
-            if not isinstance(number, exp.Column):
-                number = self._compile((*loc, "sum"), expressions.value, f"cast({measure.sum} as numeric)", columns)
-            aggregate = exp.Sum(this=number)
-        elif measure.count_distinct:
-            field = self._compile((*loc, "count_distinct"), expressions.value, measure.count_distinct, columns)
-            aggregate = exp.Count(this=exp.Distinct(expressions=[field]))
-        elif measure.count == "persons":
-            aggregate = exp.Count(this=exp.Distinct(expressions=[exp.column("person_key")]))
-        else:
-            aggregate = exp.Count(this=exp.Star())
-        if measure.where:
-            where = self._compile((*loc, "where"), expressions.condition, measure.where, columns)
-            aggregate = exp.Filter(this=aggregate, expression=exp.Where(this=where))
-        return exp.Coalesce(this=aggregate, expressions=[exp.Literal.number(0)])
+    def _known(self, loc: tuple[str | int, ...], names: list[str]) -> None:
+        for unknown in [n for n in names if n not in self.plan.dimensions]:
+            raise self._error(loc, f"{unknown!r} is not one of {', '.join(self.plan.dimensions)}")
 
-    def _kpi(self, position: int, name: str, kpi: Kpi, measures: dict[str, str], dimensions: dict[str, str]) -> Row:
+    def _measures(self, tables: Tables, base: dict[str, Any]) -> None:
+        measures: Tables = {"measures": []}
+        for name, measure in self.plan.measures.items():
+            columns = self._try(("measures", name), selectors.measure_columns, measure)
+            row = {"measure": name, "relation": measure.relation, **columns}
+            rests_on = [base["sessions"], self.plan.conversion] if measure.relation == "sessions" else base["events"]
+            measures["measures"].append({**row, "definition_hash": definition_hash(row, rests_on)})
+        kpis = [self._kpi(i, n, k, tables, measures["measures"]) for i, (n, k) in enumerate(self.plan.kpis.items())]
+        for row in measures["measures"]:
+            used = [k for k in kpis if row["measure"] in k["measures"]]
+            row["dimensions"] = [d for d in self.plan.dimensions if any(d in k["dimensions"] for k in used)]
+            row["is_hourly"] = any("hour" in k["grains"] for k in used)
+        tables["measures"], tables["kpis"] = measures["measures"], kpis
+
+    def _kpi(self, position: int, name: str, kpi: Kpi, tables: Tables, measures: list[Row]) -> Row:
+        by_name = {m["measure"]: m for m in measures}
         loc = ("kpis", name, "formula")
-        numerator, denominator = self._compile(loc, expressions.ratio, kpi.formula, frozenset(measures))
-        for unknown in set(kpi.dimensions) - set(dimensions):
-            line = line_of(self.path, "kpis", name, "dimensions")
-            known = ", ".join(dimensions)
-            raise PlanError(f"{self.path}:{line}: kpis.{name}.dimensions: {unknown!r} is not one of {known}")
-        used = {c.name for side in (numerator, denominator) if side for c in side.find_all(exp.Column)}
-        inputs = sorted((m, measures[m]) for m in used), sorted((d, dimensions[d]) for d in kpi.dimensions)
+        numerator, denominator = self._try(loc, expressions.ratio, kpi.formula, frozenset(by_name))
+        self._known(("kpis", name, "dimensions"), kpi.dimensions)
+        used = sorted({c.name for side in (numerator, denominator) if side for c in side.find_all(exp.Column)})
+        for measure in used if "hour" in kpi.grains else []:
+            if by_name[measure]["relation"] == "active_users" or by_name[measure]["is_per_item"]:
+                raise self._error(("kpis", name, "grains"), f"measure {measure!r} has no value by hour: leave out hour")
+        dimensions = {d["dimension"]: d["definition_hash"] for d in tables["dimensions"]}
+        inputs = [(m, by_name[m]["definition_hash"]) for m in used], [(d, dimensions[d]) for d in kpi.dimensions]
         return {
             "kpi_name": name,
             "position": position,
             **kpi.model_dump(),
             "numerator_sql": expressions.to_sql(numerator),
             "denominator_sql": expressions.to_sql(denominator) if denominator else None,
+            "measures": used,
             "definition_hash": definition_hash(kpi.formula, inputs),
         }
 
-    def _funnel(self, name: str, tables: dict[str, list[Row]]) -> None:
-        funnel = self.plan.funnels[name]
-        steps = [
-            {
+    def _funnels(self, tables: Tables, base: list[Any]) -> None:
+        tables["funnels"], tables["funnel_steps"], tables["funnel_exclusions"] = [], [], []
+        for name, funnel in self.plan.funnels.items():
+            steps = [
+                {"funnel": name, "step": i, "condition_sql": self._selected(s, "funnels", name, "steps", i - 1)}
+                for i, s in enumerate(funnel.steps, 1)
+            ]
+            exclusions = [
+                {"funnel": name, "position": i, "from_step": e.from_step, "to_step": e.to_step}
+                | {"condition_sql": self._selected(e, "funnels", name, "exclude", i - 1)}
+                for i, e in enumerate(funnel.exclude, 1)
+            ]
+            at_step = isinstance(funnel.breakdown_value, int)
+            row = {
                 "funnel": name,
-                "step": i,
-                "title": s.title,
-                "condition_sql": self._condition(s.where, "funnels", name, "steps"),
+                "step_order": funnel.order,
+                "conversion_window": funnel.window,
+                "breakdown_value": "step" if at_step else funnel.breakdown_value,
+                "breakdown_step": funnel.breakdown_value if at_step else None,
             }
-            for i, s in enumerate(funnel.steps, 1)
-        ]
-        digest = definition_hash(funnel.window, steps, self.clock)
-        row = {"funnel": name, "title": funnel.title, "conversion_window": funnel.window, "definition_hash": digest}
-        tables["funnels"].append(row)
-        tables["funnel_steps"].extend(steps)
+            digest = definition_hash(row, steps, exclusions, base)
+            tables["funnels"].append({**row, "title": funnel.title or name, "definition_hash": digest})
+            tables["funnel_steps"] += [{**s, "title": f.label} for s, f in zip(steps, funnel.steps, strict=True)]
+            tables["funnel_exclusions"] += exclusions
 
-    def _retention(self, name: str, tables: dict[str, list[Row]]) -> None:
+    def _retention(self, name: str, base: list[Any], dimensions: list[Row]) -> Row:
         retention = self.plan.retentions[name]
+        self._known(("retentions", name, "dimensions"), retention.dimensions)
         row = {
             "retention": name,
-            "title": retention.title,
             "mode": retention.mode,
             "grain": retention.grain,
             "periods": retention.periods,
-            "start_sql": self._condition(retention.start, "retentions", name, "start"),
-            "return_sql": self._condition(retention.returning, "retentions", name, "return"),
+            "is_rolling": retention.rolling,
+            "start_sql": self._selected(retention.start, "retentions", name, "start"),
+            "return_sql": self._selected(retention.returning, "retentions", name, "return"),
+            "dimensions": retention.dimensions,
         }
-        tables["retentions"].append({**row, "definition_hash": definition_hash(row, self.clock)})
+        used = [d["definition_hash"] for d in dimensions if d["dimension"] in retention.dimensions]
+        return {**row, "title": retention.title or name, "definition_hash": definition_hash(row, used, base)}
+
+    def _flow(self, name: str, base: list[Any]) -> Row:
+        flow = self.plan.flows[name]
+        row = {
+            "flow": name,
+            "sequence_by": flow.by,
+            "node_sql": self._value(flow.node, "flows", name, "node"),
+            "condition_sql": self._selected(flow.events, "flows", name, "events"),
+        }
+        return {**row, "title": flow.title or name, "definition_hash": definition_hash(row, base)}
+
+    def _conversion(self, name: str, base: list[Any]) -> Row:
+        pair = self.plan.conversions[name]
+        row = {
+            "conversion": name,
+            "opportunity_sql": self._selected(pair.opportunity, "conversions", name, "opportunity"),
+            "conversion_sql": self._selected(pair.conversion, "conversions", name, "conversion"),
+            "conversion_window": pair.window,
+            "match_sql": self._value(pair.match, "conversions", name, "match") if pair.match else None,
+        }
+        return {**row, "title": pair.title or name, "definition_hash": definition_hash(row, base)}
+
+
+def _one_of(names: list[str]) -> str:
+    if not names:
+        return "false"
+    return expressions.to_sql(exp.column("event_name").isin(*[exp.Literal.string(n) for n in names]))
+
+
+def _parts(head: Row, tables: Tables, base: dict[str, Any]) -> list[Row]:
+    """The plan in parts, each with its hash: a model is built again in full when a part that it rests on changes."""
+    hashed = ("dimensions", "retentions", "flows", "conversions")
+    hashes = {table: [row["definition_hash"] for row in tables[table]] for table in hashed}
+    parts: dict[str, Any] = {
+        "clock": (head["timezone"], head["week_start"]),
+        "identity": head["identity_mode"],
+        "traffic": tables["excluded_traffic"],
+        "events": base["events"],
+        "sessions": base["sessions"],
+        "session_conversion": head["conversion_sql"],
+        "dimensions": (hashes["dimensions"], head["values_per_dimension"]),
+        "measures": [(m["definition_hash"], m["dimensions"], m["is_hourly"]) for m in tables["measures"]],
+        "kpis": [(k["definition_hash"], k["grains"], k["dimensions"]) for k in tables["kpis"]],
+        "thresholds": [(k["kpi_name"], k["direction"], k["target"], k["warning"], k["critical"]) for k in tables["kpis"]],
+        "funnels": [f["definition_hash"] for f in tables["funnels"]],
+        "retentions": hashes["retentions"],
+        "flows": hashes["flows"],
+        "conversions": hashes["conversions"],
+        "revenue": (head["revenue_sql"], head["refund_sql"]),
+    }
+    return [{"part": name, "part_hash": definition_hash(value)} for name, value in parts.items()]

@@ -31,6 +31,19 @@ EVENT_COLUMNS = frozenset(
     }
 )
 SESSION_COLUMNS = frozenset(["duration_seconds", "events", "page_views", "is_bounce", "converted", "value"])
+PERSON_COLUMNS = frozenset(
+    {
+        "frequency",
+        "recency_days",
+        "age_days",
+        "monetary",
+        "engagement",
+        "active_days",
+        "days_since_active",
+        "events",
+        "is_churned",
+    }
+)
 
 _CONDITION_NODES: tuple[type[exp.Expression], ...] = (
     exp.And,
@@ -133,7 +146,7 @@ def _allowed(tree: exp.Expression, nodes: tuple[type[exp.Expression], ...], colu
             if node.table == "properties" and len(node.parts) == 2:
                 if "event_name" in columns:
                     continue
-                raise ExpressionError(f"{node.sql()!r}: sessions have no properties")
+                raise ExpressionError(f"{node.sql()!r}: only events have properties")
             if len(node.parts) != 1 or node.name not in columns:
                 raise ExpressionError(f"{node.sql()!r} is not known here: use one of {', '.join(sorted(columns))}")
         if isinstance(node, exp.Cast) and node.to.this not in _CAST_TYPES:

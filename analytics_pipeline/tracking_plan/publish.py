@@ -1,5 +1,6 @@
 """Makes a compiled plan the warehouse's: writes `config.*` and notes in the ledger what has to be computed again."""
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -9,15 +10,57 @@ from psycopg.types.json import Jsonb
 from analytics_pipeline.errors import PlanError
 from analytics_pipeline.tracking_plan.compile import CompiledPlan, Row
 
+_EVENTS = "select *, true as is_activity, '' as person_key, value as amount from raw.events where false"
 _EMPTY = {
-    "events": "select *, true as is_activity, '' as person_key from raw.events where false",
+    "events": _EVENTS,
+    "persons": _EVENTS,
+    "items": _EVENTS,
     "sessions": """
         select 0::numeric as duration_seconds, 0::bigint as events, 0::bigint as page_views, false as is_bounce,
             false as converted, 0::numeric as value where false
     """,
     "active_users": "select 0 as dau, 0 as wau, 0 as mau where false",
+    "segments": """
+        select 0::bigint as frequency, 0 as recency_days, 0 as age_days, 0::numeric as monetary, 0::numeric as engagement,
+            0::bigint as active_days, 0 as days_since_active, 0::bigint as events, false as is_churned where false
+    """,
 }
-_ORDER = ("events", "dimensions", "measures", "kpis", "funnels", "funnel_steps", "retentions")
+_ORDER = (
+    "events",
+    "properties",
+    "rates",
+    "excluded_traffic",
+    "calendar",
+    "dimensions",
+    "segments",
+    "measures",
+    "kpis",
+    "funnels",
+    "funnel_steps",
+    "funnel_exclusions",
+    "retentions",
+    "flows",
+    "conversions",
+    "parts",
+)
+_EXPRESSIONS = (
+    ("dimensions", "expression_sql"),
+    ("excluded_traffic", "condition_sql"),
+    ("funnel_steps", "condition_sql"),
+    ("funnel_exclusions", "condition_sql"),
+    ("retentions", "start_sql"),
+    ("retentions", "return_sql"),
+    ("flows", "node_sql"),
+    ("flows", "condition_sql"),
+    ("conversions", "opportunity_sql"),
+    ("conversions", "conversion_sql"),
+    ("conversions", "match_sql"),
+    ("segments", "condition_sql"),
+    ("measures", "expression_sql"),
+    ("measures", "condition_sql"),
+    ("measures", "item_sql"),
+    ("plan", "conversion_sql"),
+)
 
 
 def published_hash(connection: psycopg.Connection) -> str | None:
@@ -51,16 +94,11 @@ def publish_plan(connection: psycopg.Connection, plan: CompiledPlan) -> bool:
 
 def _try_expressions(connection: psycopg.Connection, plan: CompiledPlan) -> None:
     """Let the server judge every compiled expression on no rows, before the plan is in force."""
-    for table, column in (
-        ("dimensions", "expression_sql"),
-        ("funnel_steps", "condition_sql"),
-        ("retentions", "start_sql"),
-        ("retentions", "return_sql"),
-        ("measures", "expression_sql"),
-        ("plan", "conversion_sql"),
-    ):
+    for table, column in _EXPRESSIONS:
         for row in plan.tables[table]:
-            relation = row.get("relation", "events")
+            if row[column] is None:
+                continue
+            relation = "segments" if table == "segments" else row.get("relation", "events")
             query = sql.SQL("select {} from ({}) as e").format(sql.SQL(row[column]), sql.SQL(_EMPTY[relation]))
             try:
                 with connection.transaction():
@@ -78,22 +116,28 @@ def _insert_plan(connection: psycopg.Connection, row: Row) -> None:
         """
         insert into config.plan (
             name, title, plan_hash, timezone, week_start, currency, starts_at, identity_mode, session_timeout,
-            max_session, values_per_dimension, conversion_sql, document, published_at
+            max_session, values_per_dimension, conversion_sql, revenue_sql, refund_sql, engagement, churn_after, document,
+            published_at
         ) values (
             %(name)s, %(title)s, %(plan_hash)s, %(timezone)s, %(week_start)s, %(currency)s,
             %(start)s::timestamp at time zone %(timezone)s, %(identity_mode)s, %(session_timeout)s,
-            make_interval(hours => %(max_session_hours)s), %(values_per_dimension)s, %(conversion_sql)s, %(document)s,
-            clock_timestamp()
+            make_interval(hours => %(max_session_hours)s), %(values_per_dimension)s, %(conversion_sql)s,
+            %(revenue_sql)s, %(refund_sql)s, %(engagement)s, %(churn_after)s, %(document)s, clock_timestamp()
         )
         """,
-        {**row, "document": Jsonb(row["document"])},
+        {**{k: _exact(v) for k, v in row.items()}, "document": Jsonb(row["document"]), "engagement": Jsonb(row["engagement"])},
     )
 
 
 def _insert(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:
     for row in rows:
-        values: dict[str, Any] = dict(row)
+        values = {name: _exact(value) for name, value in row.items()}
         columns = sql.SQL(", ").join(map(sql.Identifier, values))
         marks = sql.SQL(", ").join(map(sql.Placeholder, values))
         statement = sql.SQL("insert into {} ({}) values ({})")
         connection.execute(statement.format(sql.Identifier("config", table), columns, marks), values)
+
+
+def _exact(value: Any) -> Any:
+    """A duration as seconds, so that no day of 23 hours shortens it."""
+    return f"{value.total_seconds()} seconds" if isinstance(value, timedelta) else value

@@ -63,7 +63,7 @@ def _describe(path: Path, root: yaml.Node | None, error: Any) -> str:
     return f"{path}:{_line(root, error['loc'])}: {where or 'plan'}{value}: {message}"
 
 
-def line_of(path: Path, *loc: str) -> int:
+def line_of(path: Path, *loc: str | int) -> int:
     """The line on which a key of the file stands; the nearest parent's where there is no such key."""
     return _line(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader), loc)
 

@@ -1,10 +1,13 @@
 {#- The published plan, read when a model runs: nothing of it is known when the project is parsed. #}
 
 {% macro plan_rows(table, order_by) -%}
+    {%- set rows = [] -%}
     {%- if execute -%}
-        {{ return(run_query("select * from config." ~ table ~ " order by " ~ order_by)) }}
+        {%- for row in run_query("select to_jsonb(t)::text as row from config." ~ table ~ " as t order by " ~ order_by).rows -%}
+            {%- do rows.append(fromjson(row['row'])) -%}
+        {%- endfor -%}
     {%- endif -%}
-    {{ return([]) }}
+    {{ return(rows) }}
 {%- endmacro %}
 
 {% macro plan_dimensions() -%}
@@ -21,12 +24,19 @@
 
 {% macro plan_row() -%}
     {%- for row in plan_rows('plan', 'name') -%}{{ return(row) }}{%- endfor -%}
-    {{ return({'conversion_sql': 'false', 'identity_mode': 'last_known'}) }}
+    {{ return({
+        'conversion_sql': 'false', 'revenue_sql': 'false', 'refund_sql': 'false', 'identity_mode': 'last_known', 'engagement': '{}'
+    }) }}
 {%- endmacro %}
 
-{#- The instant in UTC at which a local day begins. #}
+{#- The instant at which a local day begins: the first, where the clock shows midnight twice. #}
 {% macro day_start(day) -%}
-    (({{ day }})::timestamp at time zone (select zone.timezone from {{ source('config', 'plan') }} as zone))
+    {%- set zone = "(select zone.timezone from " ~ source('config', 'plan') ~ " as zone)" -%}
+    {%- set midnight = "((" ~ day ~ ")::timestamp at time zone " ~ zone ~ ")" -%}
+    (
+        {{ midnight }}
+        - case when ({{ midnight }} - interval '1 hour') at time zone {{ zone }} >= ({{ day }})::timestamp then interval '1 hour' else interval '0' end
+    )
 {%- endmacro %}
 
 {#- The local day of an instant. #}
@@ -61,4 +71,21 @@
             filter (where {{ d['expression_sql'] }} is not null))[1]{{ ',' if not loop.last }}
         {%- endfor %}
     ))
+{%- endmacro %}
+
+{#- The first day of the period that follows. #}
+{% macro next_period(start, grain) -%}
+    ({{ start }} + interval '1 {{ grain }}')::date
+{%- endmacro %}
+
+{#- (grain, period_start, next_start) of the calendar periods of a relation's days. #}
+{% macro calendar_periods(days, grains) -%}
+    {%- for grain in grains %}
+        {%- if not loop.first %} union {% endif %}
+        select
+            '{{ grain }}' as grain,
+            {{ period_start('p.day', grain) }} as period_start,
+            {{ next_period(period_start('p.day', grain), grain) }} as next_start
+        from ({{ days }}) as p
+    {%- endfor -%}
 {%- endmacro %}

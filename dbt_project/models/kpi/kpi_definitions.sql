@@ -1,11 +1,10 @@
-{{ config(contract={'enforced': true}) }}
-
 select
     kpi_name,
     position,
     title,
     description,
     formula,
+    grains,
     unit,
     direction,
     owner,

@@ -1,10 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='period',
-    contract={'enforced': true},
-    indexes=[{'columns': ['period_date']}]
-) }}
+{{ incremental_by('period', indexes=[{'columns': ['period_date']}]) }}
 
 with totals as (
     select
@@ -13,9 +7,9 @@ with totals as (
         d.warning,
         d.critical,
         d.direction
-    from {{ ref('kpi_values') }} as v
+    from ({{ touched_rows(ref('kpi_values'), 'period') }}) as v
     inner join {{ ref('kpi_definitions') }} as d on v.kpi_name = d.kpi_name
-    where v.dimension = 'all' and {{ where_touched('period') }}
+    where v.dimension = 'all' and v.grain = 'day'
 )
 
 select

@@ -1,89 +1,110 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='period',
-    contract={'enforced': true},
-    indexes=[{'columns': ['kpi_name', 'dimension', 'dimension_value', 'period_date']}, {'columns': ['period_date']}]
+-- depends_on: {{ ref('int_touched_periods') }}
+{{ incremental_by(
+    'period',
+    indexes=[{'columns': ['kpi_name', 'grain', 'dimension', 'dimension_value', 'period_date']}, {'columns': ['period_date', 'grain']}]
 ) }}
 
-{%- set kpis = plan_rows('kpis', 'position') %}
+{%- set kpis, whole = plan_rows('kpis', 'position'), is_whole() %}
+{%- set values = ref('int_period_measures') %}
 
 with spans as (
-    select * from ({{ dimension_span_days(ref('dim_dimension_values')) }}) as s
-    where {{ where_touched('window') }}
+    {{ dimension_span_days(ref('dim_dimension_values')) }}
 ),
 
-measures as (
-    select
-        day,
-        dimension,
-        dimension_value
-        {%- for m in plan_measures('events') + plan_measures('sessions') %},
-        coalesce(sum(value) filter (where measure = '{{ m['measure'] }}'), 0) as "{{ m['measure'] }}"
-        {%- endfor %}
-    from (
-        select day, dimension, dimension_value, measure, value from {{ ref('int_measures') }}
-        where {{ where_touched('window') }}
+periods as (
+    {% for grain in ['day', 'week', 'month'] %}
+        select distinct
+            '{{ grain }}' as grain,
+            {{ period_start('day', grain) }} as period_date,
+            dimension,
+            dimension_value
+        from spans
         union all
-        select day, dimension, dimension_value, null, null from spans
-    ) as m
-    group by day, dimension, dimension_value
+    {% endfor %}
+    select null::text as grain, null::date as period_date, null::text as dimension, null::text as dimension_value
+    where false
 ),
 
-active_users as (
+shown as (
     select
-        day,
-        dimension,
-        dimension_value
-        {%- for m in plan_measures('active_users') %},
-        {{ m['expression_sql'] }}::numeric as "{{ m['measure'] }}"
-        {%- endfor %}
-    from {{ ref('fct_active_users') }}
-    where {{ where_touched('window') }}
+        p.grain,
+        {{ day_start('p.period_date') }} as period_start,
+        p.period_date,
+        p.dimension,
+        p.dimension_value,
+        case p.grain
+            when 'day' then {{ day_start('p.period_date + 1') }}
+            when 'week' then {{ day_start('p.period_date + 7') }}
+            else {{ day_start("(p.period_date + interval '1 month')::date") }}
+        end as ends_at
+    from periods as p
+    where {{ 'true' if whole else '(p.grain, p.period_date) in (select t.grain, t.period_date from ' ~ ref('int_touched_periods') ~ ' as t)' }}
+    {% if 'hour' in (kpis | map(attribute='grains') | sum(start=[])) %}
+        union all
+        select
+            'hour',
+            h.at,
+            s.day,
+            s.dimension,
+            s.dimension_value,
+            h.at + interval '1 hour'
+        from spans as s
+        cross join lateral generate_series(
+            {{ day_start('s.day') }}, least({{ day_start('s.day + 1') }} - interval '1 hour', {{ as_of() }}), interval '1 hour'
+        ) as h (at)
+        where {{ 'true' if whole else "('hour', s.day) in (select t.grain, t.period_date from " ~ ref('int_touched_periods') ~ ' as t)' }}
+    {% endif %}
 ),
 
 wide as (
-    select *
-    from measures
-    inner join active_users using (day, dimension, dimension_value)
-    inner join spans using (dimension, dimension_value, day)
-),
-
-long as (
     select
-        k.kpi_name,
-        w.day as period_date,
-        w.dimension,
-        w.dimension_value,
-        k.numerator,
-        k.denominator,
-        k.is_ratio
-    from wide as w
-    cross join lateral (
-        values (null::text, null::numeric, null::numeric, null::boolean)
-        {%- for k in kpis %},
-        (
-            '{{ k['kpi_name'] }}',
-            ({{ k['numerator_sql'] }})::numeric,
-            ({{ k['denominator_sql'] or 'null' }})::numeric,
-            {{ 'true' if k['denominator_sql'] else 'false' }}
-        )
+        s.grain,
+        s.period_start,
+        s.period_date,
+        s.dimension,
+        s.dimension_value,
+        s.ends_at
+        {%- for m in plan_rows('measures', 'measure') %},
+        {%- if m['percentile'] is none %}
+        coalesce(sum(m.value) filter (where m.measure = '{{ m['measure'] }}'), 0) as "{{ m['measure'] }}"
+        {%- else %}
+        max(m.value) filter (where m.measure = '{{ m['measure'] }}') as "{{ m['measure'] }}"
+        {%- endif %}
         {%- endfor %}
-    ) as k (kpi_name, numerator, denominator, is_ratio)
+    from shown as s
+    left join {{ values }} as m
+        on
+            s.grain = m.grain
+            and s.period_date = m.period_date
+            and s.period_start = m.period_start
+            and s.dimension = m.dimension
+            and s.dimension_value = m.dimension_value
+    group by s.grain, s.period_start, s.period_date, s.dimension, s.dimension_value, s.ends_at
 )
 
 select
-    l.kpi_name,
-    'day' as grain,
-    {{ day_start('l.period_date') }} as period_start,
-    l.period_date,
-    l.dimension,
-    l.dimension_value,
-    l.numerator,
-    l.denominator,
-    case when l.is_ratio then l.numerator / nullif(l.denominator, 0) else l.numerator end as value,
-    {{ day_start('(l.period_date + 1)') }} > {{ as_of() }} as is_partial,
+    k.kpi_name,
+    w.grain,
+    w.period_start,
+    w.period_date,
+    w.dimension,
+    w.dimension_value,
+    k.numerator,
+    k.denominator,
+    case when k.is_ratio then k.numerator / nullif(k.denominator, 0) else k.numerator end as value,
+    w.ends_at > {{ as_of() }} as is_partial,
     c.definition_hash
-from long as l
-inner join {{ source('config', 'kpis') }} as c on l.kpi_name = c.kpi_name
-where l.dimension = 'all' or l.dimension = any(c.dimensions)
+from wide as w
+cross join lateral (
+    values (null::text, null::numeric, null::numeric, null::boolean)
+    {%- for k in kpis %},
+    (
+        '{{ k['kpi_name'] }}',
+        ({{ k['numerator_sql'] }})::numeric,
+        ({{ k['denominator_sql'] or 'null' }})::numeric,
+        {{ 'true' if k['denominator_sql'] else 'false' }}
+    )
+    {%- endfor %}
+) as k (kpi_name, numerator, denominator, is_ratio)
+inner join {{ source('config', 'kpis') }} as c on k.kpi_name = c.kpi_name
+where w.grain = any(c.grains) and (w.dimension = 'all' or w.dimension = any(c.dimensions))

@@ -1,33 +1,39 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='person',
-    indexes=[{'columns': ['person_key', 'funnel', 'step', 'occurred_at']}]
-) }}
+{{ incremental_by('event', indexes=[{'columns': ['person_key', 'funnel', 'day']}, {'columns': ['day']}]) }}
 
+{#- Strict funnels look at all that a person does, the others at the events of their steps and exclusions. #}
 with events as (
     select
         *,
         jsonb_strip_nulls(jsonb_build_object(
             {%- for d in plan_dimensions() %}'{{ d['dimension'] }}', {{ d['expression_sql'] }}::text{{ ', ' if not loop.last }}{% endfor -%}
         )) as dimensions
-    from {{ ref('int_events') }}
-    where person_key is not null and {{ where_touched('person') }}
+    from {{ events_of_run('event') }}
+    where person_key is not null
 )
 
-{% for s in plan_rows('funnel_steps', 'funnel, step') %}
+{% for f in plan_rows('funnels', 'funnel') %}
+    {%- set steps, exclusions = [], [] %}
+    {%- for s in plan_rows('funnel_steps', 'step') if s['funnel'] == f['funnel'] %}{% do steps.append(s['condition_sql']) %}{% endfor %}
+    {%- for x in plan_rows('funnel_exclusions', 'position') if x['funnel'] == f['funnel'] %}{% do exclusions.append(x['condition_sql']) %}{% endfor %}
     select
-        '{{ s['funnel'] }}' as funnel,
-        {{ s['step'] | int }} as step,
+        '{{ f['funnel'] }}' as funnel,
         person_key,
-        occurred_at,
         day,
+        occurred_at,
         event_id,
-        dimensions
-    from events
-    where {{ s['condition_sql'] }}
+        steps,
+        excluded,
+        case when steps > 0 then dimensions end as dimensions
+    from (
+        select
+            *,
+            {{ condition_bits(steps) }} as steps,
+            {{ condition_bits(exclusions) }} as excluded
+        from events
+    ) as e
+    where {{ 'is_activity or steps > 0 or excluded > 0' if f['step_order'] == 'strict' else 'steps > 0 or excluded > 0' }}
     union all
 {% endfor %}
-select null::text as funnel, null::int as step, person_key, occurred_at, day, event_id, dimensions
+select null::text as funnel, person_key, day, occurred_at, event_id, 0 as steps, 0 as excluded, dimensions
 from events
 where false

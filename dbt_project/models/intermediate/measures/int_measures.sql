@@ -1,86 +1,39 @@
-{{ config(materialized='incremental', incremental_strategy='touched', touched='day', indexes=[{'columns': ['day']}]) }}
+{{ incremental_by('measure', indexes=[{'columns': ['day']}]) }}
 
-{%- set event_measures = plan_measures('events') %}
-{%- set session_measures = plan_measures('sessions') %}
+{#- Measures that add up from day to day: over events, and over sessions by the day of their start. -#}
+{%- set sources = [
+    ('events', ref('int_events'), event_dimensions(used_dimensions(plan_measures('events')))),
+    ('sessions', ref('fct_sessions'), kept_dimensions('e.dimensions')),
+] %}
+{%- set buckets, whole = ref('dim_dimension_values'), is_whole() %}
 
-with buckets as (
+{% for relation, table, dimensions in sources %}
+    {%- set measures = plan_measures(relation) %}
     select
-        dimension,
-        raw_value,
-        dimension_value
-    from {{ ref('dim_dimension_values') }}
-),
-
-events as (
-    select
-        e.*,
-        b.dimension,
-        b.dimension_value
-    from {{ ref('int_events') }} as e
-    cross join lateral {{ event_dimensions() }}
-    inner join buckets as b on d.dimension = b.dimension and d.raw_value = b.raw_value
-    where {{ where_touched('day') }}
-),
-
-sessions as (
-    select
-        s.*,
-        b.dimension,
-        b.dimension_value
-    from {{ ref('fct_sessions') }} as s
-    cross join lateral {{ kept_dimensions('s.dimensions') }}
-    inner join buckets as b on d.dimension = b.dimension and d.raw_value = b.raw_value
-    where {{ where_touched('day') }}
-),
-
-event_totals as (
-    select
-        day,
-        dimension,
-        dimension_value
-        {%- for m in event_measures %},
-        ({{ m['expression_sql'] }})::numeric as "{{ m['measure'] }}"
-        {%- endfor %}
-    from events
-    group by day, dimension, dimension_value
-),
-
-session_totals as (
-    select
-        day,
-        dimension,
-        dimension_value
-        {%- for m in session_measures %},
-        ({{ m['expression_sql'] }})::numeric as "{{ m['measure'] }}"
-        {%- endfor %}
-    from sessions
-    group by day, dimension, dimension_value
-)
-
-select
-    t.day,
-    t.dimension,
-    t.dimension_value,
-    m.measure,
-    m.value
-from event_totals as t
-cross join lateral (
-    values (null::text, null::numeric)
-    {%- for m in event_measures %}, ('{{ m['measure'] }}', t."{{ m['measure'] }}"){% endfor %}
-) as m (measure, value)
-where m.value <> 0
-
-union all
-
-select
-    t.day,
-    t.dimension,
-    t.dimension_value,
-    m.measure,
-    m.value
-from session_totals as t
-cross join lateral (
-    values (null::text, null::numeric)
-    {%- for m in session_measures %}, ('{{ m['measure'] }}', t."{{ m['measure'] }}"){% endfor %}
-) as m (measure, value)
-where m.value <> 0
+        t.day,
+        t.dimension,
+        t.dimension_value,
+        '{{ relation }}' as relation,
+        m.measure,
+        m.value
+    from (
+        select
+            e.day,
+            b.dimension,
+            b.dimension_value
+            {%- for m in measures %},
+            ({{ m['expression_sql'] }})::numeric as "{{ m['measure'] }}"
+            {%- endfor %}
+        from {{ table }} as e
+        cross join lateral {{ dimensions }}
+        inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
+        where {{ 'true' if whole else touched(relation)[0] | replace('day in', 'e.day in') }}
+        group by e.day, b.dimension, b.dimension_value
+    ) as t
+    cross join lateral (
+        values (null::text, null::numeric, false)
+        {%- for m in measures %}, ('{{ m['measure'] }}', t."{{ m['measure'] }}", {{ is_used(m, 't.dimension') }}){% endfor %}
+    ) as m (measure, value, is_used)
+    where m.value <> 0 and m.is_used
+    {{ 'union all' if not loop.last }}
+{% endfor %}

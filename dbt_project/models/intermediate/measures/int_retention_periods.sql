@@ -1,21 +1,32 @@
-{{ config(materialized='incremental', incremental_strategy='touched', touched='person', indexes=[{'columns': ['person_key']}]) }}
+-- depends_on: {{ ref('int_touched_keys') }}
+{{ incremental_by('person_period', indexes=[{'columns': ['person_key', 'retention', 'period_start']}]) }}
 
-with events as (
-    select * from {{ ref('int_events') }}
-    where person_key is not null and {{ where_touched('person') }}
-)
+{%- set whole, touched_periods, days = is_whole(), touched('person_period'), ref('int_retention_days') %}
 
 {% for r in plan_rows('retentions', 'retention') %}
     select
-        '{{ r['retention'] }}' as retention,
+        retention,
         person_key,
-        {{ period_start('day', r['grain']) }} as period_start,
-        coalesce(bool_or({{ r['start_sql'] }}), false) as started,
-        coalesce(bool_or({{ r['return_sql'] }}), false) as returned
-    from events
-    group by person_key, {{ period_start('day', r['grain']) }}
+        period_start,
+        min(started_at) as started_at,
+        bool_or(returned) as returned
+    from (
+        select
+            d.*,
+            {{ period_start('d.day', r['grain']) }} as period_start
+        from {{ days }} as d
+        where
+            d.retention = '{{ r['retention'] }}'
+            {{ '' if whole else 'and d.person_key in (select k.person_key from ' ~ ref('int_touched_keys') ~ ' as k)' }}
+    ) as d
+    where {{ 'true' if whole else touched_periods[0] }}
+    group by retention, person_key, period_start
     union all
 {% endfor %}
-select null::text as retention, person_key, day as period_start, false as started, false as returned
-from events
+select
+    null::text as retention,
+    null::text as person_key,
+    null::date as period_start,
+    null::timestamptz as started_at,
+    false as returned
 where false

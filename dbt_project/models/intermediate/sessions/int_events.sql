@@ -1,151 +1,24 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='event',
-    indexes=[{'columns': ['person_key']}, {'columns': ['day']}, {'columns': ['anonymous_id']}]
+-- depends_on: {{ ref('int_touched_events') }}
+-- depends_on: {{ ref('int_touched_keys') }}
+{{ incremental_by(
+    'event',
+    indexes=[{'columns': ['day']}, {'columns': ['person_key', 'chain']}, {'columns': ['anonymous_id']}]
 ) }}
 
-with identified as (
-    select
-        e.*,
-        coalesce('u:' || e.user_id, 'u:' || i.user_id, 'a:' || e.anonymous_id) as person_key
-    from {{ ref('stg_raw__events') }} as e
-    left join {{ ref('int_identity') }} as i on e.user_id is null and e.anonymous_id = i.anonymous_id
-),
+{%- set staged, fresh = ref('stg_raw__events'), ref('int_touched_events') %}
 
-classified as (
-    select
-        e.*,
-        coalesce(c.is_activity, true) as is_activity,
-        coalesce(c.is_page, false) as is_page
-    from identified as e
-    left join {{ source('config', 'events') }} as c on e.event_name = c.event_name
-    where {{ where_touched('event') }}
-),
+{% if is_whole() %}
+    with identified as (
+        {{ identified_events(staged) }}
+    ),
 
--- A tracker's session id opens (or joins) its own chain; without one, a gap opens a new chain and anything else joins the
--- previous event's.
-gaps as (
-    select
-        person_key,
-        event_id,
-        occurred_at,
-        session_id,
-        lag(occurred_at) over (partition by person_key order by occurred_at, event_id) as previous_at
-    from classified
-    where is_activity and person_key is not null
-),
+    placed as (
+        select {{ event_columns() }}, person_key, is_activity, is_page from identified
+    ),
 
-openings as (
-    select
-        *,
-        coalesce(
-            session_id,
-            case
-                when previous_at is null or occurred_at - previous_at > (select t.session_timeout from {{ source('config', 'plan') }} as t)
-                    then event_id::text
-            end
-        ) as opening
-    from gaps
-),
+    {{ sessionized('placed') }}
 
-runs as (
-    select
-        *,
-        count(opening) over (partition by person_key order by occurred_at, event_id) as run
-    from openings
-),
-
-chained as (
-    select
-        person_key,
-        event_id,
-        occurred_at,
-        first_value(opening) over (partition by person_key, run order by occurred_at, event_id) as chain
-    from runs
-),
-
-chains as (
-    select
-        person_key,
-        chain,
-        min(occurred_at) as chain_start,
-        max(occurred_at) as chain_end
-    from chained
-    group by person_key, chain
-),
-
-long_chains as (
-    select
-        e.person_key,
-        e.chain,
-        e.occurred_at,
-        c.chain_start,
-        c.chain_end
-    from chained as e
-    inner join chains as c on e.person_key = c.person_key and e.chain = c.chain
-    where c.chain_end > c.chain_start + (select t.max_session from {{ source('config', 'plan') }} as t)
-),
-
--- What lasts too long goes on as a new session from its first event beyond the limit, again and again.
-pieces as (
-    with recursive piece as (
-        select distinct
-            person_key,
-            chain,
-            chain_start as piece_start,
-            chain_end,
-            1 as number
-        from long_chains
-
-        union all
-
-        select
-            p.person_key,
-            p.chain,
-            (
-                select min(e.occurred_at)
-                from long_chains as e
-                where
-                    e.person_key = p.person_key
-                    and e.chain = p.chain
-                    and e.occurred_at > p.piece_start + (select t.max_session from {{ source('config', 'plan') }} as t)
-            ),
-            p.chain_end,
-            p.number + 1
-        from piece as p
-        where p.chain_end > p.piece_start + (select t.max_session from {{ source('config', 'plan') }} as t)
-    )
-
-    select
-        person_key,
-        chain,
-        piece_start,
-        number,
-        lead(piece_start) over (partition by person_key, chain order by number) as next_start
-    from piece
-),
-
-keyed as (
-    select
-        e.event_id,
-        e.occurred_at,
-        e.chain || case when p.number > 1 then '#' || p.number else '' end as session_key
-    from chained as e
-    left join pieces as p
-        on
-            e.person_key = p.person_key
-            and e.chain = p.chain
-            and e.occurred_at >= p.piece_start
-            and (p.next_start is null or e.occurred_at < p.next_start)
-),
-
-final as (
-    select
-        c.*,
-        k.session_key
-    from classified as c
-    left join keyed as k on c.event_id = k.event_id and c.occurred_at = k.occurred_at
-)
-
-select * from final
+    select * from sessionized
+{% else %}
+    select * from {{ fresh }}
+{% endif %}

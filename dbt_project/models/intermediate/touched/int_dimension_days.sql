@@ -1,8 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='touched', touched='base_day', indexes=[{'columns': ['day']}]) }}
+-- depends_on: {{ ref('int_changed_days') }}
+{{ incremental_by('changed_day', indexes=[{'columns': ['day']}]) }}
 
 with events as (
-    select * from {{ ref('int_events') }}
-    where {{ where_touched('base_day') }}
+    select * from {{ events_of_run('changed_day') }}
+    where {{ 'true' if is_whole() else 'day in (select d.day from ' ~ ref('int_changed_days') ~ ' as d)' }}
 )
 
 select

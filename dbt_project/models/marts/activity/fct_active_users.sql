@@ -1,26 +1,25 @@
 -- depends_on: {{ ref('int_touched_days') }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='window',
-    contract={'enforced': true},
-    indexes=[{'columns': ['day']}]
-) }}
+{{ incremental_by('window', indexes=[{'columns': ['day']}]) }}
 
 {#- A person who is active on day d counts for DAU on d, for WAU until d+6 and for MAU until d+29, or until they are active
 again, whichever comes first: so each person adds one and takes away one, and a running sum counts them. #}
-with range as (
-    {% if is_incremental() %}
-        select
-            min(day) - 29 as first_day,
-            max(day) as last_day
-        from {{ ref('int_touched_days') }}
+{%- set whole, window = is_whole(), touched('window') %}
+
+with
+-- The days that the touched windows look at; a window lies in them whole.
+looked_at as (
+    {% if whole %}
+        select distinct day from {{ ref('fct_person_days') }}
     {% else %}
-        select
-            min(first_day) as first_day,
-            {{ as_of_day() }} as last_day
-        from {{ ref('dim_dimension_values') }}
+        select distinct w.day - g.days as day
+        from {{ ref('int_touched_days') }} as w
+        cross join generate_series(0, 29) as g (days)
+        where w.reason = 'window'
     {% endif %}
+),
+
+spans as (
+    {{ dimension_span_days(ref('dim_dimension_values')) }}
 ),
 
 active as (
@@ -30,7 +29,7 @@ active as (
         day,
         lead(day) over (partition by dimension, dimension_value, person_key order by day) as next_day
     from {{ ref('fct_person_days') }}
-    where day >= (select first_day from range) and day <= (select last_day from range)
+    where day in (select l.day from looked_at as l)
 ),
 
 steps as (
@@ -40,9 +39,7 @@ steps as (
     union all
     select dimension, dimension_value, least(day + 30, next_day), 0, 0, -1 from active
     union all
-    select s.dimension, s.dimension_value, s.day, 0, 0, 0
-    from ({{ dimension_span_days(ref('dim_dimension_values')) }}) as s
-    where s.day >= (select first_day from range) and s.day <= (select last_day from range)
+    select dimension, dimension_value, day, 0, 0, 0 from spans
 ),
 
 daily as (
@@ -55,10 +52,6 @@ daily as (
         sum(sum(mau)) over (partition by dimension, dimension_value order by day) as mau
     from steps
     group by dimension, dimension_value, day
-),
-
-spans as (
-    {{ dimension_span_days(ref('dim_dimension_values')) }}
 )
 
 select
@@ -67,7 +60,8 @@ select
     dimension_value,
     d.dau::bigint as dau,
     d.wau::bigint as wau,
-    d.mau::bigint as mau
+    d.mau::bigint as mau,
+    d.dau::numeric / nullif(d.mau, 0) as stickiness
 from daily as d
 inner join spans using (dimension, dimension_value, day)
-where {{ where_touched('window') }}
+where {{ 'true' if whole else window[0] }}

@@ -1,14 +1,7 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='day',
-    contract={'enforced': true},
-    indexes=[{'columns': ['day']}, {'columns': ['person_key']}]
-) }}
+{{ incremental_by('person_dimension', indexes=[{'columns': ['day']}, {'columns': ['person_key', 'day']}]) }}
 
 with events as (
-    select * from {{ ref('int_events') }}
-    where is_activity and person_key is not null and {{ where_touched('day') }}
+    {{ events_of_person_days() }}
 )
 
 select
@@ -20,4 +13,5 @@ select
 from events as e
 cross join lateral {{ event_dimensions() }}
 inner join {{ ref('dim_dimension_values') }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
+where e.is_activity and e.person_key is not null
 group by e.person_key, e.day, b.dimension, b.dimension_value

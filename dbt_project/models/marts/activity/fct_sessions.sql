@@ -1,16 +1,10 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='person',
-    contract={'enforced': true},
-    indexes=[{'columns': ['person_key']}, {'columns': ['day']}]
-) }}
+{{ incremental_by('session', indexes=[{'columns': ['person_key', 'session_key']}, {'columns': ['day']}]) }}
 
 {%- set conversion = plan_row()['conversion_sql'] %}
 
 with events as (
-    select * from {{ ref('int_events') }}
-    where session_key is not null and {{ where_touched('person') }}
+    select * from {{ events_of_run('session') }}
+    where session_key is not null
 ),
 
 sessions as (
@@ -22,7 +16,7 @@ sessions as (
         count(*) as events,
         count(*) filter (where is_page) as page_views,
         coalesce(bool_or({{ conversion }}), false) as converted,
-        sum(value) filter (where {{ conversion }}) as value,
+        sum(amount) filter (where {{ conversion }}) as value,
         {{ first_dimension_values('occurred_at, event_id') }} as dimensions
     from events
     group by session_key, person_key

@@ -1,11 +1,12 @@
-{{ config(contract={'enforced': true}) }}
+{{ incremental_by('entry_day', indexes=[{'columns': ['funnel', 'entry_day']}]) }}
+
 
 with attempts as (
     select
         a.*,
         b.dimension,
         b.dimension_value
-    from {{ ref('fct_funnel_attempts') }} as a
+    from ({{ touched_rows(ref('fct_funnel_attempts'), 'entry_day') }}) as a
     cross join lateral {{ kept_dimensions('a.dimensions', absent='') }}
     inner join (
         select dimension, raw_value, dimension_value from {{ ref('dim_dimension_values') }}
@@ -42,7 +43,7 @@ select
     r.step,
     r.persons,
     r.persons::numeric / nullif(r.entered, 0) as conversion,
-    case when r.step = 1 then 1 else r.persons::numeric / nullif(r.before, 0) end as step_conversion,
+    case when r.step > 1 then r.persons::numeric / nullif(r.before, 0) end as step_conversion,
     r.average_seconds,
     r.median_seconds::numeric as median_seconds,
     f.conversion_window is null

@@ -1,6 +1,3 @@
-{{ config(contract={'enforced': true}) }}
-
--- A session shows its values on the day of its start, even where the event that brings them comes after midnight.
 with days as (
     select
         dimension,
@@ -14,7 +11,7 @@ with days as (
     select
         dimension,
         raw_value,
-        first_day,
+        day,
         0
     from {{ ref('int_session_values') }}
 ),

@@ -1,8 +1,7 @@
-{{ config(materialized='incremental', incremental_strategy='touched', touched='identity', contract={'enforced': true}) }}
+{{ incremental_by('identity', indexes=[{'columns': ['anonymous_id']}]) }}
 
 select
     anonymous_id,
     'u:' || user_id as person_key,
     linked_at
-from {{ ref('int_identity') }}
-where {{ where_touched('identity') }}
+from ({{ touched_rows(ref('int_identity'), 'identity') }}) as i

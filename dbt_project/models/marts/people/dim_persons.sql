@@ -1,23 +1,24 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='touched',
-    touched='person',
-    contract={'enforced': true},
-    indexes=[{'columns': ['person_key'], 'unique': true}]
-) }}
+{{ incremental_by('person', indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
-with events as (
-    select * from {{ ref('int_events') }}
-    where person_key is not null and {{ where_touched('person') }}
+with days as (
+    {{ touched_rows(ref('int_person_days'), 'person') }}
 )
 
 select
     person_key,
     case when person_key like 'u:%' then substr(person_key, 3) end as user_id,
-    min(occurred_at) as first_seen_at,
-    max(occurred_at) as last_seen_at,
-    count(*) as events,
-    count(distinct day) filter (where is_activity) as active_days,
-    {{ first_dimension_values('occurred_at, event_id') }} as dimensions
-from events
+    min(first_at) as first_seen_at,
+    max(last_at) as last_seen_at,
+    sum(events)::bigint as events,
+    min(day) filter (where active_events > 0) as first_active_day,
+    max(day) filter (where active_events > 0) as last_active_day,
+    count(*) filter (where active_events > 0) as active_days,
+    jsonb_strip_nulls(jsonb_build_object(
+        {%- for d in plan_dimensions() %}
+        '{{ d['dimension'] }}',
+        (array_agg(dimensions ->> '{{ d['dimension'] }}' order by day) filter (where dimensions ? '{{ d['dimension'] }}'))[1]
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    )) as dimensions
+from days
 group by person_key

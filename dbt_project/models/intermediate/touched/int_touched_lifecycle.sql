@@ -1,0 +1,48 @@
+-- depends_on: {{ ref('int_touched_days') }}
+-- depends_on: {{ ref('int_touched_keys') }}
+-- Periods whose states of persons may have changed: touched ones, those that follow, and those of moved first days.
+with firsts as (
+    select
+        n.first_active_day as after,
+        {{ 'p.first_active_day' if published_exists('dim_persons') else 'null::date' }} as before
+    from {{ ref('dim_persons') }} as n
+    {% if published_exists('dim_persons') %}
+        full join marts.dim_persons as p on n.person_key = p.person_key
+    {% endif %}
+    where coalesce(n.person_key{{ ', p.person_key' if published_exists('dim_persons') }}) in (
+        select k.person_key from {{ ref('int_touched_keys') }} as k
+    )
+),
+
+days as (
+    select day from {{ ref('int_touched_days') }}
+    where reason = 'persons'
+    union
+    select unnest(array[f.before, f.after]) from firsts as f
+    where f.before is distinct from f.after
+),
+
+-- History begins earlier or later than before.
+beginnings as (
+    select g.at::date as day
+    from (
+        select min(first_active_day)::timestamp as after from {{ ref('dim_persons') }}
+    ) as n
+    cross join (
+        {% if published_exists('dim_persons') %}
+            select min(first_active_day)::timestamp as before from marts.dim_persons
+        {% else %}
+            select null::timestamp as before
+        {% endif %}
+    ) as p
+    cross join lateral generate_series(least(n.after, p.before), greatest(n.after, p.before), interval '1 day') as g (at)
+    where n.after is distinct from p.before
+),
+
+periods as (
+    {{ calendar_periods('select day from days where day is not null union select day from beginnings', ['day', 'week', 'month']) }}
+)
+
+select grain, period_start from periods
+union
+select grain, next_start from periods
