@@ -47,7 +47,7 @@ def main() -> None:
         home = {"ANALYTICS_HOME": f"{folder}/home", "ANALYTICS_TRACKING_PLAN": str(EXAMPLE / "plan.yml")}
         load = timed("ingest", "ingest", str(lines), "--mapping", str(EXAMPLE / "mapping.yml"), **home)
         build = timed("run", "run", "--as-of", "2018-01-02T00:00:00+00:00", **home)
-        query = "select period_date, max(value) filter (where kpi_name = 'revenue'), max(value) filter (where kpi_name = 'buyers'), max(value) filter (where kpi_name = 'baskets') from kpi.kpi_values where dimension = 'all' and period_date <= '2018-01-01' group by 1 having max(value) filter (where kpi_name = 'lines') > 0 order by 1"
+        query = "select period_date, max(value) filter (where kpi_name = 'revenue'), max(value) filter (where kpi_name = 'buyers'), max(value) filter (where kpi_name = 'baskets') from kpi.kpi_values where dimension = 'all' and grain = 'day' and period_date <= '2018-01-01' group by 1 having max(value) filter (where kpi_name = 'lines') > 0 order by 1"
         output = subprocess.run(
             [COMMAND, "sql", query, "--format", "csv"], env={**os.environ, **home}, text=True, check=True, capture_output=True
         )

@@ -25,11 +25,19 @@ class Build:
 
 def code_hash() -> str:
     """Identity of the dbt project's SQL: when it changes, history is built again."""
+    return _hash_of("models/**/*.sql", "macros/**/*.sql")
+
+
+def project_hash() -> str:
+    """Identity of the whole dbt project, with its tests and descriptions: when it changes, it is parsed again."""
+    return _hash_of("**/*.sql", "**/*.yml")
+
+
+def _hash_of(*patterns: str) -> str:
     project = shipped("dbt_project")
     digest = hashlib.sha256()
-    for folder in ("models", "macros"):
-        for path in sorted((project / folder).rglob("*.sql")):
-            digest.update(str(path.relative_to(project)).encode() + path.read_bytes())
+    for path in sorted(path for pattern in patterns for path in project.glob(pattern)):
+        digest.update(str(path.relative_to(project)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

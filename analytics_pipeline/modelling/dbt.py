@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from analytics_pipeline.errors import AnalyticsError
-from analytics_pipeline.modelling.builds import code_hash
+from analytics_pipeline.modelling.builds import project_hash
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
 from analytics_pipeline.warehouse.connection import configured_warehouse
@@ -31,7 +31,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 def manifest_path(settings: Settings) -> Path:
     """Where the manifest of this code lies."""
-    return settings.home / "dbt" / f"manifest-{code_hash()}.json"
+    return settings.home / "dbt" / f"manifest-{project_hash()}.json"
 
 
 def require_manifest(settings: Settings) -> Path:

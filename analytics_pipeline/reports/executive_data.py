@@ -51,7 +51,7 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
             select p.title, p.timezone, b.build_id, b.as_of, coalesce(%(day)s, max(v.period_date)) as day
             from config.plan as p
             cross join ops.published_build as b
-            inner join kpi.kpi_values as v on not v.is_partial
+            inner join kpi.kpi_values as v on v.grain = 'day' and not v.is_partial
             group by p.title, p.timezone, b.build_id, b.as_of
             """,
             {"day": day},
@@ -88,7 +88,8 @@ def _kpis(cursor: psycopg.Cursor[Row], day: date) -> list[Row]:
             (
                 select array_agg(v.value::float8 order by v.period_date)
                 from kpi.kpi_values as v
-                where v.kpi_name = d.kpi_name and v.dimension = 'all' and v.period_date between %(from)s and %(day)s
+                where v.kpi_name = d.kpi_name and v.grain = 'day' and v.dimension = 'all'
+                    and v.period_date between %(from)s and %(day)s
             ) as history
         from kpi.kpi_definitions as d
         left join kpi.kpi_status as s on s.kpi_name = d.kpi_name and s.period_date = %(day)s
@@ -108,7 +109,8 @@ def _forecasts(cursor: psycopg.Cursor[Row], day: date, build_id: uuid.UUID) -> l
         inner join (
             select v.kpi_name,
                 jsonb_agg(jsonb_build_object('day', v.period_date, 'value', v.value) order by v.period_date) as history
-            from kpi.kpi_values as v where v.dimension = 'all' and v.period_date between %(from)s and %(day)s
+            from kpi.kpi_values as v
+            where v.grain = 'day' and v.dimension = 'all' and v.period_date between %(from)s and %(day)s
             group by v.kpi_name
         ) as h on d.kpi_name = h.kpi_name
         inner join ml.model_runs as r on r.kind = 'forecast' and r.build_id = %(build_id)s
@@ -130,7 +132,8 @@ def _anomalies(cursor: psycopg.Cursor[Row], build_id: uuid.UUID, *, is_total: bo
             (
                 select jsonb_agg(jsonb_build_object('day', v.period_date, 'value', v.value) order by v.period_date)
                 from kpi.kpi_values as v
-                where v.kpi_name = a.kpi_name and v.dimension = a.dimension and v.dimension_value = a.dimension_value
+                where v.kpi_name = a.kpi_name and v.grain = 'day'
+                    and v.dimension = a.dimension and v.dimension_value = a.dimension_value
                     and v.period_date between a.period_date - 30 and a.period_date + 14 and not v.is_partial
             ) as history
         from ml.anomalies as a
@@ -182,7 +185,7 @@ def _retentions(cursor: psycopg.Cursor[Row]) -> list[Row]:
         inner join (
             select retention, cohort_start, max(persons) filter (where period = 0) as size,
                 jsonb_agg(rate::float8 order by period) as rates, jsonb_agg(persons order by period) as persons
-            from marts.fct_retention group by retention, cohort_start
+            from marts.fct_retention where dimension = 'all' group by retention, cohort_start
         ) as c on r.retention = c.retention
         group by r.retention, r.title, r.grain, r.mode order by r.retention
         """

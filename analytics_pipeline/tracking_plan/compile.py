@@ -1,6 +1,5 @@
 """Turns a valid plan into the rows of `config.*`. Pure: no file but for line numbers, no database."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from sqlglot import exp
 
 from analytics_pipeline.errors import PlanError
 from analytics_pipeline.tracking_plan import expressions, selectors
+from analytics_pipeline.tracking_plan.hashes import Row, Tables, definition_hash, plan_parts
 from analytics_pipeline.tracking_plan.read import line_of
 from analytics_pipeline.tracking_plan.schema import TrackingPlan
 from analytics_pipeline.tracking_plan.schema.measures import Kpi
 from analytics_pipeline.tracking_plan.schema.parts import Selector
 
-Row = dict[str, Any]
-Tables = dict[str, list[Row]]
 T = TypeVar("T")
 
 
@@ -28,11 +26,6 @@ class CompiledPlan:
     name: str
     plan_hash: str
     tables: Tables
-
-
-def definition_hash(*parts: object) -> str:
-    """The hash that a number carries: equal exactly when its definition is."""
-    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def compile_plan(plan: TrackingPlan, path: Path) -> CompiledPlan:
@@ -84,7 +77,7 @@ class _Compiler:
         tables["retentions"] = [self._retention(n, base["events"], tables["dimensions"]) for n in plan.retentions]
         tables["flows"] = [self._flow(n, base["sessions"]) for n in plan.flows]
         tables["conversions"] = [self._conversion(n, base["events"]) for n in plan.conversions]
-        tables["parts"] = _parts(head, tables, base)
+        tables["parts"] = plan_parts(head, tables, base)
         digest = definition_hash(head, tables)
         return CompiledPlan(plan.name, digest, {"plan": [{**head, "plan_hash": digest}], **tables})
 
@@ -276,27 +269,3 @@ def _one_of(names: list[str]) -> str:
     if not names:
         return "false"
     return expressions.to_sql(exp.column("event_name").isin(*[exp.Literal.string(n) for n in names]))
-
-
-def _parts(head: Row, tables: Tables, base: dict[str, Any]) -> list[Row]:
-    """The plan in parts, each with its hash: a model is built again in full when a part that it rests on changes."""
-    hashed = ("dimensions", "retentions", "flows", "conversions")
-    hashes = {table: [row["definition_hash"] for row in tables[table]] for table in hashed}
-    parts: dict[str, Any] = {
-        "clock": (head["timezone"], head["week_start"]),
-        "identity": head["identity_mode"],
-        "traffic": tables["excluded_traffic"],
-        "events": base["events"],
-        "sessions": base["sessions"],
-        "session_conversion": head["conversion_sql"],
-        "dimensions": (hashes["dimensions"], head["values_per_dimension"]),
-        "measures": [(m["definition_hash"], m["dimensions"], m["is_hourly"]) for m in tables["measures"]],
-        "kpis": [(k["definition_hash"], k["grains"], k["dimensions"]) for k in tables["kpis"]],
-        "thresholds": [(k["kpi_name"], k["direction"], k["target"], k["warning"], k["critical"]) for k in tables["kpis"]],
-        "funnels": [f["definition_hash"] for f in tables["funnels"]],
-        "retentions": hashes["retentions"],
-        "flows": hashes["flows"],
-        "conversions": hashes["conversions"],
-        "revenue": (head["revenue_sql"], head["refund_sql"]),
-    }
-    return [{"part": name, "part_hash": definition_hash(value)} for name, value in parts.items()]

@@ -8,7 +8,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from analytics_pipeline.errors import PlanError
-from analytics_pipeline.tracking_plan.compile import CompiledPlan, Row
+from analytics_pipeline.tracking_plan.compile import CompiledPlan
+from analytics_pipeline.tracking_plan.hashes import Row
 
 _EVENTS = "select *, true as is_activity, '' as person_key, value as amount from raw.events where false"
 _EMPTY = {

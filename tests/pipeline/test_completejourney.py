@@ -57,11 +57,11 @@ def test_every_number_equals_that_of_a_plain_query_to_the_cent_and_the_household
             select period_date, max(value) filter (where kpi_name = 'revenue'), max(value) filter (where kpi_name = 'buyers'),
                 max(value) filter (where kpi_name = 'baskets'), max(value) filter (where kpi_name = 'wau'),
                 max(value) filter (where kpi_name = 'mau')
-            from kpi.kpi_values where dimension = 'all' and period_date <= '2018-01-01' group by 1 order by 1
+            from kpi.kpi_values where dimension = 'all' and grain = 'day' and period_date <= '2018-01-01' group by 1 order by 1
             """
         ).fetchall()
         triangle = connection.execute(
-            "select cohort_start, period, persons from marts.fct_retention where persons > 0"
+            "select cohort_start, period, persons from marts.fct_retention where dimension = 'all' and persons > 0"
         ).fetchall()
     assert found == expected
     assert date(2017, 12, 25) in {row[0] for row in found}

@@ -25,7 +25,7 @@ def test_the_shipped_plan_compiles_to_at_least_twelve_kpis() -> None:
         ("timezone: Europe/Berlin", "timezone: Europe/Atlantis", "timezone: ", ["Europe/Atlantis", "IANA"]),
         ("title: Small", "title: Small\ntitel: x", "titel: ", ["titel", "correct its name"]),
         ("formula: revenue / orders", "formula: revenue / profit", "order_value: ", ["profit", "orders"]),
-        ("conversion: event_name = 'buy'", "conversion: event_name = = 'buy'", "conversion: ", ["not an SQL expression"]),
+        ("conversion: buy", "conversion: {where: event_name = = 'buy'}", "conversion: ", ["not an SQL expression"]),
         ("dimensions: [country], forecast", "dimensions: [planet], forecast", "[planet]", ["planet", "country"]),
         ("window: 2d", "window: 2 days", "window: ", ["2 days", "14d"]),
     ],
@@ -59,11 +59,11 @@ def test_a_mistake_is_reported_with_file_line_value_and_remedy(
 )
 def test_no_condition_brings_sql_of_its_own(tmp_path: Path, attack: str) -> None:
     with pytest.raises(PlanError):
-        compiled(tmp_path, PLAN.replace("conversion: event_name = 'buy'", f'conversion: "{attack}"'))
+        compiled(tmp_path, PLAN.replace("conversion: buy", f'conversion: {{where: "{attack}"}}'))
 
 
 def test_a_quote_in_a_literal_stays_in_the_literal(tmp_path: Path) -> None:
-    plan = compiled(tmp_path, PLAN.replace("conversion: event_name = 'buy'", "conversion: \"event_name = 'it''s; --'\""))
+    plan = compiled(tmp_path, PLAN.replace("conversion: buy", "conversion: {where: \"event_name = 'it''s; --'\"}"))
     assert plan.tables["plan"][0]["conversion_sql"] == "\"event_name\" = 'it''s; --'"
 
 

@@ -22,7 +22,7 @@ days as (
     where f.before is distinct from f.after
 ),
 
--- History begins earlier or later than before.
+-- History begins earlier or later than before, or at all.
 beginnings as (
     select g.at::date as day
     from (
@@ -35,7 +35,11 @@ beginnings as (
             select null::timestamp as before
         {% endif %}
     ) as p
-    cross join lateral generate_series(least(n.after, p.before), greatest(n.after, p.before), interval '1 day') as g (at)
+    cross join lateral generate_series(
+        least(n.after, p.before),
+        greatest(coalesce(n.after, {{ as_of_day() }}), coalesce(p.before, {{ as_of_day() }})),
+        interval '1 day'
+    ) as g (at)
     where n.after is distinct from p.before
 ),
 
