@@ -141,6 +141,26 @@ def sql(query: str, form: str) -> None:
 
 
 @cli.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--from", "first_day", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Local day. [default: the file's]")
+@click.option("--to", "last_day", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Local day, inclusive.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--schema", type=click.Choice(["question", "answer"]), default=None, help="Print the JSON Schema instead.")
+def ask(file: Path | None, first_day: datetime | None, last_day: datetime | None, form: str, schema: str | None) -> None:
+    """Answer one analysis (a funnel, retention, path, ...) over any range; FILE is YAML or JSON: docs/analyses."""
+    from analytics_pipeline.commands import ask as command
+    from analytics_pipeline.settings import load_settings
+
+    if schema:
+        click.echo(command.schema(schema))
+    elif file is None:
+        raise click.UsageError("give the FILE of a question, or --schema question to see what one may hold")
+    else:
+        first, last = (day.date() if day else None for day in (first_day, last_day))
+        click.echo(command.ask(load_settings(), file, first, last, form))
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """What is there, how fresh, what failed, where."""

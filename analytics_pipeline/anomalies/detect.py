@@ -95,12 +95,12 @@ def detect(series: list[DailySeries]) -> list[Anomaly]:
 
 def _is_counted(series: DailySeries) -> bool:
     """Amounts are judged in total only: one large order in a small part of the shop is no anomaly."""
-    return series.weights is not None or all(value == int(value) for value in series.values)
+    return series.weights is not None or all(value.is_integer() for value in series.values)
 
 
 def _is_long_enough(series: DailySeries) -> bool:
     volume = series.weights if series.weights is not None else series.numerators
-    return len(series.days) >= SHORTEST and float(np.median(volume)) >= _FEWEST_PER_DAY
+    return len(series.days) >= SHORTEST and float(np.median(np.nan_to_num(volume))) >= _FEWEST_PER_DAY
 
 
 def _fit(series: DailySeries) -> _Fitted:

@@ -13,7 +13,8 @@ class DailySeries:
     """A KPI by local day without gaps, partial days left out. All lists have the same length.
 
     Attributes:
-        values: NaN where a ratio has no denominator.
+        values: NaN where a ratio has no denominator, or a percentile nothing to rank.
+        numerators: NaN where a percentile has nothing to rank.
         weights: the denominator of a ratio; None for counts and amounts.
     """
 
@@ -38,7 +39,7 @@ def daily_series(connection: psycopg.Connection, flag: str, *, with_dimensions: 
         """
         select v.kpi_name, v.dimension, v.dimension_value, array_agg(v.period_date order by v.period_date),
             array_agg(coalesce(v.value, 'NaN')::float8 order by v.period_date),
-            array_agg(v.numerator::float8 order by v.period_date),
+            array_agg(coalesce(v.numerator, 'NaN')::float8 order by v.period_date),
             array_agg(v.denominator::float8 order by v.period_date)
         from kpi.kpi_values as v
         inner join kpi.kpi_definitions as d on v.kpi_name = d.kpi_name

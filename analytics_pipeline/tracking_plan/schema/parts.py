@@ -3,7 +3,16 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,50}$")]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -17,7 +26,18 @@ def _duration(value: object) -> object:
     raise ValueError("write a whole number and a unit: 90s, 30m, 24h or 14d")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^\d+[smhd]$"})]
+def _written(value: timedelta | None) -> str:
+    if value is None:
+        return "none"
+    seconds = int(value.total_seconds())
+    unit = max((u for u in _UNITS if seconds % _UNITS[u] == 0), key=_UNITS.__getitem__)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+_as_written = PlainSerializer(_written, return_type=str, when_used="json")
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), _as_written, WithJsonSchema({"type": "string", "pattern": r"^\d+[smhd]$"})
+]
 
 
 def _window(value: object) -> object:
@@ -27,6 +47,7 @@ def _window(value: object) -> object:
 Window = Annotated[
     Duration | None,
     BeforeValidator(_window),
+    _as_written,
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+[smhd]$"}, {"const": "none"}, {"type": "null"}]}),
 ]
 

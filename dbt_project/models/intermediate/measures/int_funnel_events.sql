@@ -1,6 +1,6 @@
 {{ incremental_by('event', indexes=[{'columns': ['person_key', 'funnel', 'day']}, {'columns': ['day']}]) }}
 
-{#- Strict funnels look at all that a person does, the others at the events of their steps and exclusions. #}
+{#- Strict funnels look at all activity of a person and at nothing else, the others at the events of their steps and exclusions. #}
 with events as (
     select
         *,
@@ -31,7 +31,7 @@ with events as (
             {{ condition_bits(exclusions) }} as excluded
         from events
     ) as e
-    where {{ 'is_activity or steps > 0 or excluded > 0' if f['step_order'] == 'strict' else 'steps > 0 or excluded > 0' }}
+    where {{ 'is_activity' if f['step_order'] == 'strict' else 'steps > 0 or excluded > 0' }}
     union all
 {% endfor %}
 select null::text as funnel, person_key, day, occurred_at, event_id, 0 as steps, 0 as excluded, dimensions
