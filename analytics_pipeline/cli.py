@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from analytics_pipeline import errors
+from analytics_pipeline.cli_ingest import ingest, mapping, quarantine
 
 
 class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -49,71 +50,6 @@ def demo(plan: str | None, as_of: datetime | None) -> None:
     run_demo(settings.model_copy(update={"home": home, "tracking_plan": name}), as_of)
 
 
-class _PathsOrCommand(click.Group):
-    """A group whose arguments are paths when they are no command of it."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        known = args[0] in self.commands and not Path(args[0]).exists()
-        return super().resolve_command(ctx, args if known else ["files", *args])
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        wanted = args and (args[0] in self.commands or args[0] in ("-h", "--help"))
-        return super().parse_args(ctx, args if wanted or not args else ["files", *args])
-
-
-@cli.group(cls=_PathsOrCommand, options_metavar="", subcommand_metavar="PATH... [--mapping NAME|FILE] [--source NAME]")
-def ingest() -> None:
-    """Load event files now: `ingest PATH...`; or a source, or take a load back."""
-
-
-@ingest.command("files")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--mapping", default="envelope", show_default=True, help="Name of a preset, or a YAML file.")
-@click.option("--source", default=None, help="Name that the events carry. [default: the mapping's name]")
-def ingest_files(paths: tuple[Path, ...], mapping: str, source: str | None) -> None:
-    """Load event files; the word `files` can be left out."""
-    from analytics_pipeline.commands.ingest import ingest as load
-    from analytics_pipeline.settings import load_settings
-
-    load(load_settings(), list(paths), mapping, source)
-
-
-@ingest.command("source")
-@click.argument("name")
-def ingest_source(name: str) -> None:
-    """Load what waits in a source of sources.yml."""
-    from analytics_pipeline.commands.ingest import ingest_source as load
-    from analytics_pipeline.settings import load_settings
-
-    load(load_settings(), name)
-
-
-@ingest.command("revoke")
-@click.argument("batch")
-def ingest_revoke(batch: str) -> None:
-    """Take a load back, with everything computed from it."""
-    from analytics_pipeline.commands.ingest import revoke
-    from analytics_pipeline.settings import load_settings
-
-    click.echo(revoke(load_settings(), batch))
-
-
-@cli.group()
-def mapping() -> None:
-    """How records become events."""
-
-
-@mapping.command("check")
-@click.argument("mapping_file", metavar="FILE")
-@click.argument("sample", type=click.Path(path_type=Path))
-@click.option("--lines", default=5, show_default=True, help="Records to show.")
-def mapping_check(mapping_file: str, sample: Path, lines: int) -> None:
-    """Show what a few records of SAMPLE become under mapping FILE (or the name of a preset). Loads nothing."""
-    from analytics_pipeline.commands.mapping import check
-
-    click.echo(check(mapping_file, sample, lines))
-
-
 @cli.command()
 @click.option("--select", default=None, help="Assets, in Dagster's selection syntax. [default: what is due]")
 @click.option("--as-of", type=TIME, default=None, help="Later events are invisible. [default: now]")
@@ -138,6 +74,16 @@ def sql(query: str, form: str) -> None:
 
     with open_warehouse(load_settings()) as warehouse:
         click.echo(formatted(*ask(warehouse, query), form))
+
+
+@cli.command()
+@click.argument("kpi")
+def explain(kpi: str) -> None:
+    """Say what a KPI is, what it is made of, and how fresh it is."""
+    from analytics_pipeline.commands.explain import explain as describe
+    from analytics_pipeline.settings import load_settings
+
+    click.echo(describe(load_settings(), kpi))
 
 
 @cli.command()
@@ -216,38 +162,30 @@ def check(file: str) -> None:
 
 @plan.command()
 @click.argument("file")
+def diff(file: str) -> None:
+    """Say what publishing FILE would change, and what the next run would compute again."""
+    from analytics_pipeline.commands.plan import diff as compare
+    from analytics_pipeline.settings import load_settings
+
+    click.echo(compare(load_settings(), file))
+
+
+@plan.command("schema")
+def plan_schema() -> None:
+    """Print the JSON Schema of a tracking plan, for editors."""
+    from analytics_pipeline.commands.plan import schema
+
+    click.echo(schema())
+
+
+@plan.command()
+@click.argument("file")
 def publish(file: str) -> None:
     """Make a tracking plan the warehouse's."""
     from analytics_pipeline.commands.plan import publish as make
     from analytics_pipeline.settings import load_settings
 
     click.echo(make(load_settings(), file))
-
-
-@cli.group()
-def quarantine() -> None:
-    """What was refused, and why."""
-
-
-@quarantine.command("list")
-def quarantine_list() -> None:
-    """Reasons with their number and examples; personal values are masked."""
-    from analytics_pipeline.commands.quarantine import listing
-    from analytics_pipeline.settings import load_settings
-
-    click.echo(listing(load_settings()))
-
-
-@quarantine.command("replay")
-@click.option("--mapping", default="envelope", show_default=True, help="Name of a preset, or a YAML file.")
-@click.option("--source", default=None, help="Whose records. [default: the mapping's name]")
-@click.option("--reason", default=None, help="Only records with this reason code.")
-def quarantine_replay(mapping: str, source: str | None, reason: str | None) -> None:
-    """Load refused records again after a fix of the mapping or the plan."""
-    from analytics_pipeline.commands.quarantine import replay
-    from analytics_pipeline.settings import load_settings
-
-    replay(load_settings(), mapping, source, reason)
 
 
 @cli.command()
@@ -269,6 +207,10 @@ def doctor(prepare: bool) -> None:
             click.echo(f"    {finding.remedy}")
     if any(finding.remedy for finding in findings):
         raise errors.AnalyticsError("something needs mending: see above")
+
+
+for group in (ingest, mapping, quarantine):
+    cli.add_command(group)
 
 
 def main() -> None:

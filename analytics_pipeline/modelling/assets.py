@@ -13,6 +13,7 @@ from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
 from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
 from analytics_pipeline.modelling.publish import TABLES, PublishedTable, publish_build
+from analytics_pipeline.modelling.sparklines import kpi_metadata
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
 from analytics_pipeline.warehouse.resource import WarehouseResource
@@ -81,7 +82,7 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
             build = current_build(connection)
         arguments = ["build", "--full-refresh"] if build.is_full else ["build"]
         run = dbt.cli(arguments, context=context, target_path=warehouse.settings.dbt_target)
-        yield from run.stream().fetch_row_counts().fetch_column_metadata()
+        yield from run.stream().fetch_column_metadata()
 
     return models
 
@@ -121,6 +122,7 @@ def publish(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # 
             yield dg.MaterializeResult(
                 asset_key=[table.schema, table.name],
                 metadata={
+                    **kpi_metadata(connection, table),
                     "summary": f"{len(written)} tables, {sum(written.values()):,} rows written",
                     "rows written": rows,
                     "dagster/column_lineage": dg.TableColumnLineage(lineage),

@@ -71,7 +71,7 @@ def begin_build(
         run_id: of Dagster, for the record.
 
     Raises:
-        UsageError: as_of has no zone.
+        UsageError: as_of has no zone, or history would be computed again of which raw events have left the warehouse.
     """
     if as_of.tzinfo is None:
         raise UsageError(f"as_of {as_of.isoformat()} has no zone: add one, for example {as_of.isoformat()}+00:00")
@@ -117,6 +117,8 @@ def begin_build(
             raise AnalyticsError("no tracking plan is published: materialise config/tracking_plan first")
         rebuilt = rebuilt_models(_changed_parts(connection))
         connection.execute("update ops.builds set rebuilt = %s where build_id = %s", (rebuilt, build_id))
+        if row[3] or rebuilt:
+            _require_history(connection)
         connection.execute(
             """
             insert into ops.build_changes (build_id, change_id)
@@ -128,6 +130,30 @@ def begin_build(
     connection.execute("analyze ops.build_changes")
     as_of, previous_as_of, is_full = row[1:]
     return Build(build_id, as_of, previous_as_of, is_full, tuple(rebuilt))
+
+
+def _require_history(connection: psycopg.Connection) -> None:
+    """Days whose raw events are gone, and which no writer has named, would lose their numbers."""
+    if connection.execute("select to_regclass('marts.fct_events')").fetchone() == (None,):
+        return
+    row = connection.execute(
+        """
+        with kept as (
+            select (min(e.occurred_at) at time zone min(p.timezone))::date as first_day
+            from raw.events as e cross join config.plan as p
+        )
+        select min(e.day), max(e.day)
+        from marts.fct_events as e cross join kept
+        where
+            e.day < coalesce(kept.first_day, 'infinity'::date)
+            and e.day not in (select day from ops.changes where consumed_by is null and day is not null)
+        """
+    ).fetchone()
+    if row and row[0] is not None:
+        raise UsageError(
+            f"the raw events of {row[0]} to {row[1]} have left the warehouse: computing all of history again would lose their"
+            " numbers. Load those days again first, or take back what asks for it (--full-refresh, a change of the plan)"
+        )
 
 
 def _changed_parts(connection: psycopg.Connection) -> set[str]:

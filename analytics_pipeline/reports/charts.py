@@ -75,7 +75,7 @@ def anomaly_chart(history: list[Row], anomaly: Row, title: str, unit: str) -> st
 
 
 def _format(unit: str) -> str:
-    return ".0%" if unit == "ratio" else ",.2~f" if unit == "minutes" else ",.0f"
+    return ".1~%" if unit == "ratio" else ",.4~f"
 
 
 def _time_axis() -> Any:

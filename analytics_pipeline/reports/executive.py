@@ -54,6 +54,8 @@ def render(data: Executive) -> str:
     environment.filters["written"] = numbers.written
     environment.filters["day_name"] = lambda d: numbers.day_name(date.fromisoformat(str(d)))
     environment.filters["duration"] = _duration
+    environment.filters["span"] = _span
+    environment.filters["status_name"] = _status_name
     environment.globals["change"] = numbers.change
     return environment.get_template(f"{TEMPLATE}.html.jinja").render(
         d=data,
@@ -65,6 +67,21 @@ def render(data: Executive) -> str:
         },
         anomaly_charts=[Markup(charts.anomaly_chart(a["history"], a, a["title"], a["unit"])) for a in data.anomalies[:2]],
     )
+
+
+def _span(seconds: int) -> str:
+    """A window as a plan writes it: 14 days, 1 hour, 10 minutes."""
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds % size == 0:
+            return f"{seconds // size} {name}{'' if seconds == size else 's'}"
+    return ""
+
+
+def _status_name(status: str | None, direction: str) -> str:
+    """In words; what ought to be low misses its target above it."""
+    if status == "below_target" and direction == "down":
+        return "above target"
+    return (status or "no_data").replace("_", " ")
 
 
 def _duration(seconds: float | None) -> str:

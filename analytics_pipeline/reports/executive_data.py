@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 HISTORY_DAYS = 60
 FUNNEL_DAYS = 30
+COHORTS = 16
 
 Row = dict[str, Any]
 
@@ -23,8 +24,8 @@ class Executive:
         forecasts: per KPI: definition, history, forecast, accuracy (or None).
         anomalies: of totals, newest first, with drivers.
         part_anomalies: of single dimension values, newest first.
-        funnels: per funnel: title, window, steps with persons, conversion and median seconds.
-        retentions: per retention: title, grain and cohorts with their cells.
+        funnels: per funnel: title, order, window in seconds, steps with persons, conversion and median seconds.
+        retentions: per retention: title, grain and its newest cohorts with their cells.
     """
 
     title: str
@@ -75,7 +76,7 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
             anomalies=_anomalies(cursor, head["build_id"], is_total=True),
             part_anomalies=_anomalies(cursor, head["build_id"], is_total=False),
             funnels=_funnels(cursor, head["day"]),
-            retentions=_retentions(cursor),
+            retentions=_retentions(cursor, head["day"]),
             quality=_quality(cursor),
         )
 
@@ -165,19 +166,19 @@ def _funnels(cursor: psycopg.Cursor[Row], day: date) -> list[Row]:
             from config.funnel_steps as s inner join deepest as d on s.funnel = d.funnel
             group by s.funnel, s.step, s.title
         )
-        select f.funnel, f.title, extract(epoch from f.conversion_window)::int / 86400 as window_days,
+        select f.funnel, f.title, f.step_order, extract(epoch from f.conversion_window)::int as window_seconds,
             jsonb_agg(jsonb_build_object(
                 'title', s.title, 'persons', s.persons, 'conversion', s.persons::float8 / nullif(s.entered, 0),
                 'step_conversion', s.persons::float8 / nullif(s.before, 0), 'median_seconds', s.median_seconds
             ) order by s.step) as steps
         from config.funnels as f inner join steps as s on f.funnel = s.funnel
-        group by f.funnel, f.title, f.conversion_window order by f.funnel
+        group by f.funnel, f.title, f.step_order, f.conversion_window order by f.funnel
         """,
         {"day": day, "from": day - timedelta(days=FUNNEL_DAYS - 1)},
     ).fetchall()
 
 
-def _retentions(cursor: psycopg.Cursor[Row]) -> list[Row]:
+def _retentions(cursor: psycopg.Cursor[Row], day: date) -> list[Row]:
     return cursor.execute(
         """
         select r.retention, r.title, r.grain, r.mode, jsonb_agg(c order by c.cohort_start) as cohorts
@@ -187,8 +188,10 @@ def _retentions(cursor: psycopg.Cursor[Row]) -> list[Row]:
                 jsonb_agg(rate::float8 order by period) as rates, jsonb_agg(persons order by period) as persons
             from marts.fct_retention where dimension = 'all' group by retention, cohort_start
         ) as c on r.retention = c.retention
+            and c.cohort_start between %(day)s - %(cohorts)s * ('1 ' || r.grain)::interval and %(day)s
         group by r.retention, r.title, r.grain, r.mode order by r.retention
-        """
+        """,
+        {"day": day, "cohorts": COHORTS},
     ).fetchall()
 
 

@@ -84,7 +84,7 @@ class _Compiler:
     def _base(self, tables: Tables) -> dict[str, Any]:
         """What every number over events, or over sessions, rests on."""
         plan = self.plan
-        kinds = [(e["event_name"], e["is_activity"], e["is_page"]) for e in tables["events"]]
+        kinds = sorted((e["event_name"], e["is_activity"], e["is_page"]) for e in tables["events"])
         events = [
             plan.timezone,
             plan.week_start,

@@ -7,10 +7,17 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
+_SMALL = 2000
+"""Pages up to which rows are counted one by one."""
+
 
 def table_metadata(connection: psycopg.Connection, schema: str, table: str) -> dict[str, Any]:
-    """dagster/row_count, dagster/column_schema and dagster/table_name of a table."""
-    count = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+    """dagster/row_count (an estimate of large tables), dagster/column_schema and dagster/table_name of a table."""
+    query = "select relpages, reltuples::bigint from pg_class where oid = to_regclass(%s)"
+    pages, count = connection.execute(query, (f"{schema}.{table}",)).fetchone() or (0, -1)
+    if count < 0 or pages < _SMALL:
+        row = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+        count = row[0] if row else 0
     columns = connection.execute(
         """
         select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute as a
@@ -19,7 +26,7 @@ def table_metadata(connection: psycopg.Connection, schema: str, table: str) -> d
         (f"{schema}.{table}",),
     ).fetchall()
     return {
-        "dagster/row_count": count[0] if count else 0,
+        "dagster/row_count": count,
         "dagster/table_name": f"{schema}.{table}",
         "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns]),
     }

@@ -6,7 +6,7 @@ kept, and a build is those texts, through psycopg, in the order of the graph.
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,14 @@ class CompiledProject:
                     _execute(connection, model.replace)
                     _execute(connection, "drop table fresh")
 
+    def with_texts(self, selects: dict[str, str]) -> "CompiledProject":
+        """The same project, in which the full builds of some models (by quoted name) have another text."""
+        return CompiledProject([replace(m, select=selects.get(m.relation.split(".")[1], m.select)) for m in self.models])
+
+    def only(self, names: set[str]) -> "CompiledProject":
+        """Some models, by name."""
+        return CompiledProject([m for m in self.models if m.relation.split(".")[1].strip('"') in names])
+
     @staticmethod
     def _create(connection: psycopg.Connection, model: Model, select: str) -> None:
         if model.kind == "view":
@@ -83,13 +91,13 @@ def read_models(target: Path, database: str, full: dict[str, str]) -> list[Model
     return [_model(models[k], full[k], touched[k], target, database) for k in order]
 
 
-def compiled_texts(target: Path, database: str) -> dict[str, str]:
-    """The query of each model that dbt has compiled, without the name of the database."""
+def compiled_texts(target: Path, database: str, names: set[str] | None = None) -> dict[str, str]:
+    """The query of each model that dbt has compiled (or of the named ones), without the name of the database."""
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
     return {
         k: _here((target / "compiled" / "analytics" / n["original_file_path"]).read_text(), database)
         for k, n in nodes.items()
-        if n["resource_type"] == "model"
+        if n["resource_type"] == "model" and (names is None or n["name"] in names)
     }
 
 

@@ -6,7 +6,16 @@ Events of unchanged days whose session or person this run may change: those of v
 those of the sessions that reach into a changed day, before or now. int_events is read by name, as the last build left it.
 -#}
 {% if is_whole_build() %}
-    select *, null::text as chain, null::text as session_key, null::text as new_person_key from {{ ref('int_new_events') }} where false
+    select
+        {{ event_columns() }},
+        person_key,
+        is_activity,
+        is_page,
+        null::text as chain,
+        null::text as session_key,
+        null::text as new_person_key
+    from {{ ref('int_new_events') }}
+    where false
 {% else %}
     with moved as (
         select
