@@ -83,6 +83,7 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
             )
             yield Finding("warehouse", f"{warehouse.place}, PostgreSQL {can.server_version // 10000}{edition}")
             yield from _books(connection)
+            yield from _identities(connection)
     except AnalyticsError as error:
         yield Finding("warehouse", "does not answer", str(error))
 
@@ -102,3 +103,19 @@ def _books(connection: psycopg.Connection) -> Iterator[Finding]:
         f"{events:,} events and {refused:,} refused records are there; {uneven} batches don't add up",
         "" if uneven == 0 else "rows were changed by hand: restore the backup, or revoke and load the uneven batches again",
     )
+
+
+def _identities(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Visitors with several users are people who share a device, or one person with two accounts: nothing is merged."""
+    if connection.execute("select to_regclass('build_intermediate.int_links')").fetchone() == (None,):
+        return
+    row = connection.execute(
+        """
+        select count(*), count(*) filter (where users > 1)
+        from (
+            select anonymous_id, count(distinct user_id) as users from build_intermediate.int_links group by anonymous_id
+        ) as linked
+        """
+    ).fetchone()
+    linked, shared = row or (0, 0)
+    yield Finding("identities", f"{linked:,} visitors are linked to a user, {shared:,} of them to several; one link counts")

@@ -7,6 +7,7 @@ from analytics_pipeline.modelling.models import rebuilt_models
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.tracking_plan.compile import CompiledPlan, compile_plan
 from analytics_pipeline.tracking_plan.diff import changed_parts, differences, published_tables
+from analytics_pipeline.tracking_plan.names_of_events import undeclared_events
 from analytics_pipeline.tracking_plan.publish import publish_plan
 from analytics_pipeline.tracking_plan.read import plan_path, read_plan
 from analytics_pipeline.tracking_plan.schema import TrackingPlan
@@ -19,11 +20,15 @@ def _compiled(file: str) -> CompiledPlan:
 
 
 def check(file: str) -> str:
-    """What the plan holds, in a line. Raises PlanError."""
-    plan = _compiled(file)
+    """What the plan holds, in a line; in a second what it may have misspelt. Raises PlanError."""
+    path = plan_path(file)
+    document = read_plan(path)
+    plan = compile_plan(document, path)
     tables = ("events", "dimensions", "measures", "kpis", "funnels", "retentions", "flows", "conversions", "segments")
     counts = ", ".join(f"{len(plan.tables[t])} {t}" for t in tables)
-    return f"{plan.name}: {counts}; hash {plan.plan_hash}"
+    unknown = undeclared_events(document)
+    hint = f"\nnot described under events, so perhaps misspelt: {', '.join(unknown)}" if unknown else ""
+    return f"{plan.name}: {counts}; hash {plan.plan_hash}{hint}"
 
 
 def diff(settings: Settings, file: str) -> str:

@@ -98,6 +98,8 @@ def answer_measure(published: Published, question: MeasureQuestion, head: dict[s
         first_day=head["first_day"],
         last_day=head["last_day"],
         is_divided=question.breakdown is not None,
+        has_events=bool(columns["events"]),
+        has_sessions=bool(columns["sessions"]),
     )
     is_ratio = denominator is not None
     return MeasureAnswer(**head, rows=[_measured(row, is_ratio) for row in rows])

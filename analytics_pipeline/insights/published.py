@@ -146,15 +146,16 @@ def open_published(connection: psycopg.Connection) -> Published:
     Raises:
         AnalyticsError: there is none, or none since the plan's document became what it is now.
     """
+    if connection.execute("select to_regclass('marts.fct_events')").fetchone() == (None,):
+        raise AnalyticsError("nothing is published yet: run `analytics-pipeline run` first")
     row = connection.execute(
         """
         select p.document, b.as_of, (b.as_of at time zone p.timezone)::date as today,
             (select min(day) from marts.fct_events)
         from ops.published_build as b cross join config.plan as p
-        where to_regclass('marts.fct_events') is not null
         """
     ).fetchone()
     if row is None:
-        raise AnalyticsError("nothing is published yet: run `analytics-pipeline run` first")
+        raise AnalyticsError("no tracking plan is in force: publish one with `analytics-pipeline plan publish FILE`")
     document, as_of, today, first_day = row
     return Published(connection, TrackingPlan.model_validate(document), as_of, today, first_day or today)

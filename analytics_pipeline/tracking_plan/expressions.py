@@ -34,8 +34,11 @@ SESSION_COLUMNS = frozenset(["duration_seconds", "events", "page_views", "is_bou
 PERSON_COLUMNS = frozenset(
     {
         "frequency",
+        "purchase_days",
         "recency_days",
         "age_days",
+        "days_since_purchase",
+        "days_since_first_active",
         "monetary",
         "engagement",
         "active_days",

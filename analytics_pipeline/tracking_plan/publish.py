@@ -22,8 +22,9 @@ _EMPTY = {
     """,
     "active_users": "select 0 as dau, 0 as wau, 0 as mau where false",
     "segments": """
-        select 0::bigint as frequency, 0 as recency_days, 0 as age_days, 0::numeric as monetary, 0::numeric as engagement,
-            0::bigint as active_days, 0 as days_since_active, 0::bigint as events, false as is_churned where false
+        select 0::bigint as frequency, 0::bigint as purchase_days, 0 as recency_days, 0 as age_days, 0 as days_since_purchase,
+            0::numeric as monetary, 0::numeric as engagement, 0::bigint as active_days, 0 as days_since_active,
+            0 as days_since_first_active, 0::bigint as events, false as is_churned where false
     """,
 }
 _ORDER = (

@@ -13,19 +13,19 @@
 {%- endmacro %}
 
 {#-
-Rows (person_key, entry_day, opened_at, opening, depth, reached) of a relation of funnel events with the columns person_key,
-day, occurred_at, event_id, steps, excluded: the deepest attempt of each person and entry day, ties to the earliest. reached
-has the ids of the events that serve the steps, reached_at their times.
+Rows (person_key, entry_day, depth, entered_at, reached_at, reached, reached_days) of a relation of funnel events with the
+columns person_key, day, occurred_at, event_id, steps, excluded: the deepest attempt of each person and entry day. reached has
+the ids of the events that serve the steps.
 -#}
 {% macro deepest_attempts(relation, step_count, step_order, window, exclusions) -%}
-    select distinct on (w.person_key, w.days[a.opened])
+    select
         w.person_key,
-        w.days[a.opened] as entry_day,
+        a.entry_day,
         cardinality(a.reached) as depth,
-        w.times[a.opened] as entered_at,
-        w.event_ids[a.opened] as opening,
-        (select array_agg(w.times[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as reached_at,
-        (select array_agg(w.event_ids[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as reached
+        a.reached_at[1] as entered_at,
+        a.reached_at,
+        (select array_agg(w.event_ids[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as reached,
+        (select array_agg(w.days[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as reached_days
     from (
         select
             person_key,
@@ -40,6 +40,7 @@ has the ids of the events that serve the steps, reached_at their times.
     ) as w
     cross join lateral ops.funnel_attempts(
         w.times,
+        w.days,
         w.steps,
         w.excluded,
         {{ step_count }},
@@ -48,7 +49,6 @@ has the ids of the events that serve the steps, reached_at their times.
         {{ integers(exclusions | map(attribute='from_step') | map('int') | list) }},
         {{ integers(exclusions | map(attribute='to_step') | map('int') | list) }}
     ) as a
-    order by w.person_key, w.days[a.opened], cardinality(a.reached) desc, w.times[a.opened], w.event_ids[a.opened]
 {%- endmacro %}
 
 {% macro walk_order(step_order) -%}

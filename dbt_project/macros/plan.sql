@@ -78,14 +78,14 @@
     ({{ start }} + interval '1 {{ grain }}')::date
 {%- endmacro %}
 
-{#- (grain, period_start, next_start) of the calendar periods of a relation's days. #}
+{#- (grain, period_start, next_start) of the calendar periods of a relation's days. The alias is one that no caller uses: column lineage mixes up equal ones. #}
 {% macro calendar_periods(days, grains) -%}
     {%- for grain in grains %}
         {%- if not loop.first %} union {% endif %}
         select
             '{{ grain }}' as grain,
-            {{ period_start('p.day', grain) }} as period_start,
-            {{ next_period(period_start('p.day', grain), grain) }} as next_start
-        from ({{ days }}) as p
+            {{ period_start('calendar_days.day', grain) }} as period_start,
+            {{ next_period(period_start('calendar_days.day', grain), grain) }} as next_start
+        from ({{ days }}) as calendar_days
     {%- endfor -%}
 {%- endmacro %}

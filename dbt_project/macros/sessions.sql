@@ -142,15 +142,10 @@ beyond the limit, again and again.
     where e.excluded_by is null
 {%- endmacro %}
 
-{#- Staged events of the changed days, or all of them. A join on instants, so that raw events are read by index or partition. #}
+{#- Staged events of the changed days, or all of them. #}
 {% macro staged_events_of_run() -%}
-    {%- set staged, days = ref('stg_raw__events'), ref('int_changed_days') -%}
-    {%- if is_whole() -%}
-        select * from {{ staged }}
-    {%- else -%}
-        select s.* from {{ days }} as d
-        inner join {{ staged }} as s on s.occurred_at >= d.starts_at and s.occurred_at < d.ends_at
-    {%- endif -%}
+    {%- set staged, changed = ref('stg_raw__events'), ref('int_changed_events') -%}
+    {{ return(staged if is_whole() else changed) }}
 {%- endmacro %}
 
 {#- The columns of a staged event. #}

@@ -62,7 +62,13 @@ copied when the build is published (modelling/publish.py names the same kinds), 
 
 {#- An incremental model that replaces the touched rows of a kind. dbt learns here what the kind reads. #}
 {% macro incremental_by(kind, indexes=[]) -%}
-    {{ config(materialized='incremental', incremental_strategy='touched', touched=kind, indexes=indexes) }}
+    {{ config(
+        materialized='incremental',
+        incremental_strategy='touched',
+        touched=kind,
+        indexes=indexes,
+        post_hook="{{ 'analyze ' ~ this if flags.FULL_REFRESH or model.name in rebuilt_models() else '' }}"
+    ) }}
     {%- set _ = touched(kind) -%}
 {%- endmacro %}
 

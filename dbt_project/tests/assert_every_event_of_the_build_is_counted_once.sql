@@ -7,7 +7,11 @@ with staged as (
         select * from {{ staged }}
     {% else %}
         select s.* from {{ days }} as d
-        inner join {{ staged }} as s on s.occurred_at >= d.starts_at and s.occurred_at < d.ends_at
+        cross join lateral (
+            select * from {{ staged }} as e
+            where e.occurred_at >= d.starts_at and e.occurred_at < d.ends_at
+            offset 0
+        ) as s
     {% endif %}
 ),
 

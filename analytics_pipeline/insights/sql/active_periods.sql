@@ -7,7 +7,7 @@ active as (
 )
 select
     p.period_start, v.value, count(a.person_key) as persons,
-    ((p.period_start + %(step)s::interval)::date::timestamp at time zone %(zone)s::text) > %(as_of)s as is_partial
+    ops.day_start((p.period_start + %(step)s::interval)::date, %(zone)s::text) > %(as_of)s as is_partial
 from (
     select g.at::date as period_start
     from generate_series(%(first_period)s::timestamp, %(last_period)s::timestamp, %(step)s::interval) as g (at)

@@ -23,7 +23,7 @@ daily as (
 )
 select
     day as period_start, value, persons::bigint as persons,
-    ((day + 1)::timestamp at time zone %(zone)s::text) > %(as_of)s as is_partial
+    ops.day_start(day + 1, %(zone)s::text) > %(as_of)s as is_partial
 from daily
 where day between %(first_day)s and %(last_day)s
 order by value collate "C", day

@@ -24,30 +24,26 @@ walks as (
 attempts as (
     select
         w.person_key,
-        w.days[a.opened] as entry_day,
-        w.times[a.opened] as entered_at,
-        w.event_ids[a.opened] as opening,
+        a.entry_day,
+        a.reached_at[1] as entered_at,
+        w.event_ids[a.reached[1]] as opening,
         cardinality(a.reached) as depth,
-        (select array_agg(w.times[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as times,
+        a.reached_at as times,
         (select array_agg(w.values[p.at] order by p.step) from unnest(a.reached) with ordinality as p (at, step)) as values
     from walks as w
     cross join lateral ops.funnel_attempts(
-        w.times, w.steps, w.excluded, %(step_count)s, %(step_order)s, %(window)s, %(exclude_from)s, %(exclude_to)s
+        w.times, w.days, w.steps, w.excluded, %(step_count)s, %(step_order)s, %(window)s, %(exclude_from)s, %(exclude_to)s
     ) as a
-    where w.days[a.opened] between %(first_day)s and %(last_day)s
+    where a.entry_day between %(first_day)s and %(last_day)s
 ),
 of_range as (
     select distinct on (person_key) * from attempts
     order by person_key, depth desc, entered_at, opening
 ),
-of_days as (
-    select distinct on (person_key, entry_day) * from attempts
-    order by person_key, entry_day, depth desc, entered_at, opening
-),
 scored as (
     select 'range' as scope, null::date as entry_day, null::text as value, person_key, depth, times from of_range
     union all
-    select 'day', entry_day, null, person_key, depth, times from of_days
+    select 'day', entry_day, null, person_key, depth, times from attempts
     union all
     select
         'value', null,

@@ -12,7 +12,7 @@ periods as (
     select
         g.at::date as period_start,
         (g.at - %(step)s::interval)::date as previous_start,
-        ((g.at + %(step)s::interval)::date::timestamp at time zone %(zone)s::text) > %(as_of)s as is_partial
+        ops.day_start((g.at + %(step)s::interval)::date, %(zone)s::text) > %(as_of)s as is_partial
     from generate_series(%(first_period)s::timestamp, %(last_period)s::timestamp, %(step)s::interval) as g (at)
 ),
 states as (

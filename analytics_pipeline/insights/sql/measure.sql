@@ -9,9 +9,9 @@ placed_events as (
         e.*, {value} as "value of breakdown",
         case %(grain)s
             when 'hour' then date_trunc('hour', e.occurred_at, p.zone)
-            when 'range' then (%(first_day)s::date)::timestamp at time zone p.zone
-            when 'week' then (date_trunc('week', e.day + p.shift) - p.shift * interval '1 day')::timestamp at time zone p.zone
-            else date_trunc(%(grain)s, e.day::timestamp) at time zone p.zone
+            when 'range' then ops.day_start(%(first_day)s::date, p.zone)
+            when 'week' then ops.day_start(date_trunc('week', e.day + p.shift)::date - p.shift, p.zone)
+            else ops.day_start(date_trunc(%(grain)s, e.day::timestamp)::date, p.zone)
         end as "start of period"
     from events as e
     cross join plan as p
@@ -24,9 +24,9 @@ placed_sessions as (
         s.*, {session_value} as "value of breakdown",
         case %(grain)s
             when 'hour' then date_trunc('hour', s.started_at, p.zone)
-            when 'range' then (%(first_day)s::date)::timestamp at time zone p.zone
-            when 'week' then (date_trunc('week', s.day + p.shift) - p.shift * interval '1 day')::timestamp at time zone p.zone
-            else date_trunc(%(grain)s, s.day::timestamp) at time zone p.zone
+            when 'range' then ops.day_start(%(first_day)s::date, p.zone)
+            when 'week' then ops.day_start(date_trunc('week', s.day + p.shift)::date - p.shift, p.zone)
+            else ops.day_start(date_trunc(%(grain)s, s.day::timestamp)::date, p.zone)
         end as "start of period"
     from marts.fct_sessions as s
     cross join plan as p
@@ -36,7 +36,7 @@ session_totals as (
     select "start of period" as period_start, "value of breakdown" as value, {session_columns} from placed_sessions group by 1, 2
 ),
 starts as (
-    select g.at at time zone p.zone as period_start
+    select ops.day_start(g.at::date, p.zone) as period_start
     from plan as p
     cross join lateral generate_series(
         case %(grain)s
@@ -52,8 +52,8 @@ starts as (
     select h.at
     from plan as p
     cross join lateral generate_series(
-        %(first_day)s::timestamp at time zone p.zone,
-        (%(last_day)s::date + 1)::timestamp at time zone p.zone - interval '1 hour',
+        ops.day_start(%(first_day)s::date, p.zone),
+        ops.day_start(%(last_day)s::date + 1, p.zone) - interval '1 hour',
         interval '1 hour'
     ) as h (at)
     where %(grain)s = 'hour'
@@ -63,10 +63,10 @@ ended as (
         s.period_start,
         case %(grain)s
             when 'hour' then s.period_start + interval '1 hour'
-            when 'range' then (%(last_day)s::date + 1)::timestamp at time zone p.zone
-            when 'week' then (s.period_start at time zone p.zone + interval '7 days') at time zone p.zone
-            when 'month' then (s.period_start at time zone p.zone + interval '1 month') at time zone p.zone
-            else (s.period_start at time zone p.zone + interval '1 day') at time zone p.zone
+            when 'range' then ops.day_start(%(last_day)s::date + 1, p.zone)
+            when 'week' then ops.day_start((s.period_start at time zone p.zone + interval '7 days')::date, p.zone)
+            when 'month' then ops.day_start((s.period_start at time zone p.zone + interval '1 month')::date, p.zone)
+            else ops.day_start((s.period_start at time zone p.zone + interval '1 day')::date, p.zone)
         end as ends_at
     from starts as s
     cross join plan as p
@@ -75,9 +75,9 @@ measured as (
     select p.period_start, p.ends_at, v.value, {measures}
     from ended as p
     cross join (
-        select value from event_totals
+        select value from event_totals where %(has_events)s
         union
-        select value from session_totals
+        select value from session_totals where %(has_sessions)s
         union
         select 'all' where not %(is_divided)s
     ) as v

@@ -31,11 +31,16 @@ shown as (
         when %(to_event)s::text is not null then place <= to_place and place > to_place - %(steps)s
         else place <= %(steps)s
     end
+),
+links as (
+    select
+        a.position, a.position || '_' || a.node as source, b.position || '_' || b.node as target, a.walker,
+        extract(epoch from b.occurred_at - a.occurred_at) as seconds
+    from shown as a
+    inner join shown as b on a.sequence = b.sequence and b.position = a.position + 1
 )
 select
-    a.position || '_' || a.node as source, b.position || '_' || b.node as target,
-    count(*) as transitions, count(distinct a.walker) as persons, avg(extract(epoch from b.occurred_at - a.occurred_at)) as mean_seconds
-from shown as a
-inner join shown as b on a.sequence = b.sequence and b.position = a.position + 1
-group by a.position, a.node, b.position, b.node
-order by a.position, transitions desc, source collate "C", target collate "C"
+    source, target, count(*) as transitions, count(distinct walker) as persons, avg(seconds) as mean_seconds
+from links
+group by position, source, target
+order by position, transitions desc, source collate "C", target collate "C"

@@ -81,8 +81,8 @@ cells as (
         v.value, c.at::date as cohort_start, k.period,
         k.period > 0 and case
             when %(rolling)s then
-                ((c.at + %(step)s::interval)::date::timestamp at time zone p.zone) + (k.period + 1) * interval '24 hours' > %(as_of)s
-            else ((c.at + (k.period + 1) * %(step)s::interval)::date::timestamp at time zone p.zone) > %(as_of)s
+                ops.day_start((c.at + %(step)s::interval)::date, p.zone) + (k.period + 1) * interval '24 hours' > %(as_of)s
+            else ops.day_start((c.at + (k.period + 1) * %(step)s::interval)::date, p.zone) > %(as_of)s
         end as is_open
     from (select distinct value from divided union select 'all' where not %(is_divided)s) as v
     cross join generate_series(%(first_period)s::timestamp, %(last_period)s::timestamp, %(step)s::interval) as c (at)
@@ -101,7 +101,7 @@ select
         when not c.is_open then coalesce(sum(l.persons) over (partition by c.value, c.cohort_start order by c.period desc), 0)
     end::bigint as persons_on_or_after,
     c.is_open or (
-        c.period = 0 and ((c.cohort_start + %(step)s::interval)::date::timestamp at time zone (select p.zone from plan as p)) > %(as_of)s
+        c.period = 0 and ops.day_start((c.cohort_start + %(step)s::interval)::date, (select p.zone from plan as p)) > %(as_of)s
     ) as is_partial
 from cells as c
 left join sizes as z using (value, cohort_start)

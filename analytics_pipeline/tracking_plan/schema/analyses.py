@@ -42,7 +42,11 @@ class Funnel(Part):
 
     title: str = ""
     order: Literal["ordered", "strict", "unordered"] = "ordered"
-    window: Window = Field(timedelta(days=14), description="From the first step, end inclusive; none: no limit.")
+    window: Window = Field(
+        timedelta(days=14),
+        description="From the first step, end inclusive; none: no limit.",
+        json_schema_extra={"default": "14d"},
+    )
     steps: list[Step] = Field(min_length=2, max_length=20)
     exclude: list[Exclusion] = []
     breakdown_value: Literal["first", "last"] | int = Field(
@@ -87,7 +91,7 @@ class Conversion(Part):
     title: str = ""
     opportunity: EventSelector
     conversion: EventSelector
-    window: Window = timedelta(days=7)
+    window: Window = Field(timedelta(days=7), json_schema_extra={"default": "7d"})
     match: str | None = Field(None, description="A column or property that must be the same on both.")
 
 

@@ -35,7 +35,7 @@ class Engagement(Part):
 class Churn(Part):
     """When a person counts as gone."""
 
-    inactive: Duration = timedelta(days=30)
+    inactive: Duration = Field(timedelta(days=30), json_schema_extra={"default": "30d"})
 
 
 class Occasion(Part):

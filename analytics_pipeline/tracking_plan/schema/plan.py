@@ -30,7 +30,7 @@ class TrackingPlan(Part):
     )
     week_start: Literal["monday", "sunday"] = "monday"
     identity: Literal["last_known", "first_known", "none"] = "last_known"
-    session_timeout: Duration = timedelta(minutes=30)
+    session_timeout: Duration = Field(timedelta(minutes=30), json_schema_extra={"default": "30m"})
     max_session_hours: int = Field(24, ge=1, le=168)
     values_per_dimension: int = Field(50, ge=1, le=1000)
     conversion: EventSelector | None = Field(None, description="What converts a session.")
@@ -46,7 +46,7 @@ class TrackingPlan(Part):
     conversions: dict[Name, Conversion] = {}
     segments: list[Segment] = []
     engagement: Engagement = Engagement()  # type: ignore[call-arg]
-    churn: Churn = Churn()
+    churn: Churn = Churn()  # type: ignore[call-arg]
     calendar: list[Occasion] = []
     report: Report = Report()
     tiers: Tiers = Tiers()  # type: ignore[call-arg]

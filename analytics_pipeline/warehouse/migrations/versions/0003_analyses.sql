@@ -155,6 +155,14 @@ select * from ops.builds where status = 'building';
 create or replace view ops.published_build as
 select * from ops.builds where status = 'published' order by finished_at desc limit 1;
 
+-- time --------------------------------------------------------------------------------------------------------------------
+
+-- The instant at which a local day begins: the first, where the clock shows midnight twice.
+create function ops.day_start(day date, zone text) returns timestamptz language sql immutable parallel safe as $$
+    select m.at - case when (m.at - interval '1 hour') at time zone zone >= day::timestamp then interval '1 hour' else interval '0' end
+    from (select day::timestamp at time zone zone) as m (at)
+$$;
+
 -- funnels -----------------------------------------------------------------------------------------------------------------
 
 -- Gives an item a slot, moving others where that makes room (Kuhn's augmenting path). Slot i of masks[item] is bit i - 1.
@@ -181,15 +189,80 @@ begin
 end
 $$;
 
--- The attempts of one person at one funnel, a row for each event that can open one; voided attempts are left out.
+-- Gives a step an event of one instant, moving other steps where that makes room (Kuhn's augmenting path). steps[e] says which
+-- steps event e can serve; owner[e] is the step that it serves, 0 for none; what is below 0 stays.
+create function ops.assign_event(inout owner integer[], steps integer[], step integer, inout tried integer, out is_assigned boolean)
+language plpgsql immutable parallel safe as $$
+begin
+    is_assigned := false;
+    tried := tried | (1 << (step - 1));
+    for e in 1..cardinality(owner) loop
+        if owner[e] < 0 or steps[e] & (1 << (step - 1)) = 0 then
+            continue;
+        end if;
+        if owner[e] > 0 then
+            continue when tried & (1 << (owner[e] - 1)) <> 0;
+            select a.owner, a.tried, a.is_assigned into owner, tried, is_assigned
+            from ops.assign_event(owner, steps, owner[e], tried) as a;
+            continue when not is_assigned;
+        end if;
+        owner[e] := step;
+        is_assigned := true;
+        return;
+    end loop;
+end
+$$;
+
+-- The events of one instant that serve the next steps, in order of the steps: as many steps as possible, each by the first
+-- event that leaves the later ones theirs. steps as above; done steps are served already.
+create function ops.serve_instant(steps integer[], done integer, step_count integer) returns integer[]
+language plpgsql immutable parallel safe as $$
+declare
+    owner integer[] := array_fill(0, array[cardinality(steps)]);
+    moved integer[];
+    last integer := done;
+    served integer[] := '{}';
+    is_assigned boolean;
+    present integer;
+begin
+    for k in done + 1..step_count loop
+        select a.owner, a.is_assigned into moved, is_assigned from ops.assign_event(owner, steps, k, 0) as a;
+        exit when not is_assigned;
+        owner := moved;
+        last := k;
+    end loop;
+    for k in done + 1..last loop
+        present := array_position(owner, k);
+        for e in 1..present loop
+            continue when owner[e] < 0 or steps[e] & (1 << (k - 1)) = 0;
+            moved := owner;
+            moved[present] := 0;
+            moved[e] := -k;
+            is_assigned := e = present or owner[e] = 0;
+            if not is_assigned then
+                select a.owner, a.is_assigned into moved, is_assigned from ops.assign_event(moved, steps, owner[e], 0) as a;
+            end if;
+            if is_assigned then
+                owner := moved;
+                served := served || e;
+                exit;
+            end if;
+        end loop;
+    end loop;
+    return served;
+end
+$$;
+
+-- The attempts of one person at one funnel: for each entry day the deepest, ties to the earliest; voided ones don't count.
 --   times     of the person's events, ascending (strict: ties by step, all of the person's activity)
+--   days      local days of the events
 --   steps     which steps each event can serve: step k is bit k - 1
 --   excluded  which exclusions each event meets: exclusion i is bit i - 1
---   reached   positions in times of the events that serve the steps, in order of step (unordered: of time)
+--   reached   positions in times of the events that serve the steps, in order of step (unordered: of time); the first opens
 create function ops.funnel_attempts(
-    times timestamptz[], steps integer[], excluded integer[], step_count integer, step_order text,
+    times timestamptz[], days date[], steps integer[], excluded integer[], step_count integer, step_order text,
     conversion_window interval, exclude_from integer[], exclude_to integer[]
-) returns table (opened integer, reached integer[])
+) returns table (entry_day date, reached integer[], reached_at timestamptz[])
 language plpgsql immutable parallel safe as $$
 declare
     size constant integer := cardinality(times);
@@ -201,12 +274,12 @@ declare
     until timestamptz;
     low integer;
     high integer;
-    number integer;
     at integer;
+    instant integer[];
     owner integer[];
-    masks bigint[];
     is_assigned boolean;
     is_void boolean;
+    walk integer[];
     seen integer;
 begin
     -- groups[i]: the first position of i's instant.
@@ -240,49 +313,43 @@ begin
             continue;
         end if;
         until := coalesce(times[i] + conversion_window, 'infinity');
-        opened := i;
-        reached := array[i];
+        walk := array[i];
 
         if step_order = 'strict' then
             for k in 2..step_count loop
                 at := i + k - 1;
                 exit when at > size or times[at] > until or steps[at] & (1 << (k - 1)) = 0;
-                reached := reached || at;
+                walk := walk || at;
             end loop;
 
         elsif step_order = 'ordered' and one_step then
             at := following[i];
             while at <> 0 and times[at] <= until loop
-                reached := reached || at;
+                walk := walk || at;
                 at := following[at];
             end loop;
 
         elsif step_order = 'ordered' then
-            -- Instant by instant: as many of the next steps as its events can serve, one each.
+            -- Instant by instant: as many of the next steps as its events can serve, one each. The opening event is taken.
             low := groups[i];
-            while low <= size and times[low] <= until and cardinality(reached) < step_count loop
+            while low <= size and times[low] <= until and cardinality(walk) < step_count loop
                 high := low;
                 while high < size and times[high + 1] = times[low] loop
                     high := high + 1;
                 end loop;
-                owner := array_fill(0, array[least(high - low + 1, 62)]);
-                masks := array_fill(0::bigint, array[step_count]);
-                for k in cardinality(reached) + 1..step_count loop
-                    for j in low..least(high, low + 61) loop
-                        if j <> i and steps[j] & (1 << (k - 1)) <> 0 then
-                            masks[k] := masks[k] | (1::bigint << (j - low));
-                        end if;
-                    end loop;
-                end loop;
-                number := cardinality(reached);
-                for k in number + 1..step_count loop
-                    select a.owner, a.is_assigned into owner, is_assigned from ops.assign_slot(owner, masks, k, 0) as a;
-                    exit when not is_assigned;
-                    number := k;
-                end loop;
-                for k in cardinality(reached) + 1..number loop
-                    reached := reached || (low - 1 + array_position(owner, k));
-                end loop;
+                if high > low then
+                    instant := steps[low:high];
+                    if low = groups[i] then
+                        instant[i - low + 1] := 0;
+                    end if;
+                    walk := walk || array(
+                        select low - 1 + s.e
+                        from unnest(ops.serve_instant(instant, cardinality(walk), step_count)) with ordinality as s (e, step)
+                        order by s.step
+                    );
+                elsif low <> i and steps[low] & (1 << cardinality(walk)) <> 0 then
+                    walk := walk || low;
+                end if;
                 low := high + 1;
             end loop;
 
@@ -291,11 +358,11 @@ begin
             seen := steps[i];
             select a.owner into owner from ops.assign_slot(owner, steps::bigint[], i, 0) as a;
             at := groups[i];
-            while at <= size and times[at] <= until and cardinality(reached) < step_count loop
+            while at <= size and times[at] <= until and cardinality(walk) < step_count loop
                 if at <> i and steps[at] <> 0 and not (one_step and seen & steps[at] <> 0) then
                     select a.owner, a.is_assigned into owner, is_assigned from ops.assign_slot(owner, steps::bigint[], at, 0) as a;
                     if is_assigned then
-                        reached := reached || at;
+                        walk := walk || at;
                         seen := seen | steps[at];
                     end if;
                 end if;
@@ -305,22 +372,35 @@ begin
 
         is_void := false;
         for e in 1..cardinality(exclude_from) loop
-            continue when exclude_from[e] > cardinality(reached);
-            for j in reached[exclude_from[e]]..size loop
+            continue when exclude_from[e] > cardinality(walk);
+            for j in walk[exclude_from[e]]..size loop
                 exit when case
-                    when exclude_to[e] <= cardinality(reached) then times[j] >= times[reached[exclude_to[e]]]
+                    when exclude_to[e] <= cardinality(walk) then times[j] >= times[walk[exclude_to[e]]]
                     else times[j] > until
                 end;
-                if excluded[j] & (1 << (e - 1)) <> 0 and times[j] > times[reached[exclude_from[e]]] then
+                if excluded[j] & (1 << (e - 1)) <> 0 and times[j] > times[walk[exclude_from[e]]] then
                     is_void := true;
                     exit;
                 end if;
             end loop;
             exit when is_void;
         end loop;
-        if not is_void then
+        continue when is_void;
+        if entry_day <> days[i] then
             return next;
+            reached := null;
+        end if;
+        if reached is null or cardinality(walk) > cardinality(reached) then
+            entry_day := days[i];
+            reached := walk;
+            reached_at := array[]::timestamptz[];
+            foreach at in array walk loop
+                reached_at := reached_at || times[at];
+            end loop;
         end if;
     end loop;
+    if reached is not null then
+        return next;
+    end if;
 end
 $$;

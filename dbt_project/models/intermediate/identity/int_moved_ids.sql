@@ -1,3 +1,5 @@
+{{ config(post_hook='analyze {{ this }}') }}
+
 select
     t.anonymous_id,
     i.user_id

@@ -1,5 +1,7 @@
 -- depends_on: {{ ref('int_changed_days') }}
 -- depends_on: {{ ref('int_links') }}
+{{ config(post_hook='analyze {{ this }}') }}
+
 {#- Visitors with a link on a changed day, now or before; int_identity is read by name, as the last build left it. #}
 {% if is_whole_build() %}
     select null::text as anonymous_id, null::text as previous_user_id where false

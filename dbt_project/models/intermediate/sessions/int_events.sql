@@ -2,7 +2,7 @@
 -- depends_on: {{ ref('int_touched_keys') }}
 {{ incremental_by(
     'event',
-    indexes=[{'columns': ['day']}, {'columns': ['person_key', 'chain']}, {'columns': ['anonymous_id']}]
+    indexes=[{'columns': ['day']}, {'columns': ['person_key', 'chain']}, {'columns': ['person_key', 'occurred_at']}, {'columns': ['anonymous_id']}]
 ) }}
 
 {%- set staged, fresh = ref('stg_raw__events'), ref('int_touched_events') %}
@@ -18,7 +18,9 @@
 
     {{ sessionized('placed') }}
 
+    -- In the order of days, so that a day lies on few pages.
     select * from sessionized
+    order by day
 {% else %}
     select * from {{ fresh }}
 {% endif %}

@@ -1,6 +1,8 @@
 -- depends_on: {{ ref('int_changed_days') }}
 -- depends_on: {{ ref('int_new_events') }}
 -- depends_on: {{ ref('int_moved_ids') }}
+{{ config(post_hook='analyze {{ this }}') }}
+
 {#-
 Events of unchanged days whose session or person this run may change: those of visitors who now belong to somebody else, and
 those of the sessions that reach into a changed day, before or now. int_events is read by name, as the last build left it.
@@ -22,7 +24,11 @@ those of the sessions that reach into a changed day, before or now. int_events i
             e.*,
             coalesce('u:' || m.user_id, 'a:' || m.anonymous_id) as new_person_key
         from {{ ref('int_moved_ids') }} as m
-        inner join build_intermediate.int_events as e on m.anonymous_id = e.anonymous_id and e.user_id is null
+        cross join lateral (
+            select * from build_intermediate.int_events as p
+            where p.anonymous_id = m.anonymous_id and p.user_id is null
+            offset 0
+        ) as e
         where e.day not in (select d.day from {{ ref('int_changed_days') }} as d)
     ),
 
@@ -65,9 +71,13 @@ those of the sessions that reach into a changed day, before or now. int_events i
         select e.person_key, e.chain
         from edges as j
         cross join (select session_timeout from {{ source('config', 'plan') }}) as t
-        inner join build_intermediate.int_events as e
-            on j.person_key = e.person_key
-            and e.occurred_at between j.occurred_at - t.session_timeout and j.occurred_at + t.session_timeout
+        cross join lateral (
+            select * from build_intermediate.int_events as p
+            where
+                p.person_key = j.person_key
+                and p.occurred_at between j.occurred_at - t.session_timeout and j.occurred_at + t.session_timeout
+            offset 0
+        ) as e
         where e.chain is not null
     ),
 
@@ -76,7 +86,11 @@ those of the sessions that reach into a changed day, before or now. int_events i
             e.*,
             e.person_key as new_person_key
         from chains as c
-        inner join build_intermediate.int_events as e on c.person_key = e.person_key and c.chain = e.chain
+        cross join lateral (
+            select * from build_intermediate.int_events as p
+            where p.person_key = c.person_key and p.chain = c.chain
+            offset 0
+        ) as e
         where
             e.day not in (select d.day from {{ ref('int_changed_days') }} as d)
             and e.event_id not in (select m.event_id from moved as m)

@@ -1,4 +1,6 @@
 -- depends_on: {{ ref('int_kept_events') }}
+{{ config(post_hook='analyze {{ this }}') }}
+
 -- Every event that this run places anew.
 with placed as (
     select {{ event_columns() }}, person_key, is_activity, is_page from {{ ref('int_new_events') }}

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_touched_entries') }}
 -- depends_on: {{ ref('dim_dimension_values') }}
 -- depends_on: {{ ref('int_changed_days') }}
 -- depends_on: {{ ref('int_touched_days') }}
@@ -9,19 +10,28 @@
     select null::text as funnel, null::date as entry_day where false
 {% else %}
     with fresh as (
-        select {{ columns }} from {{ ref('fct_funnel_attempts') }}
-        where person_key in (select k.person_key from {{ ref('int_touched_keys') }} as k)
+        select {{ columns }} from {{ ref('fct_funnel_attempts') }} as t
+        where {{ touched('attempt')[0] }}
     ),
 
     known as (
-        select {{ columns }} from marts.fct_funnel_attempts
-        where person_key in (select k.person_key from {{ ref('int_touched_keys') }} as k)
+        select {{ columns }} from marts.fct_funnel_attempts as t
+        where {{ touched('attempt')[0] }}
     ),
 
     changed as (
         (select * from fresh except select * from known)
         union all
         (select * from known except select * from fresh)
+    ),
+
+    moved as (
+        select
+            dimension,
+            raw_value
+        from {{ ref('dim_dimension_values') }} as n
+        inner join marts.dim_dimension_values as p using (dimension, raw_value)
+        where n.dimension_value is distinct from p.dimension_value
     ),
 
     -- The window of an entry day closes between two builds.
@@ -47,13 +57,5 @@
         a.entry_day
     from {{ ref('fct_funnel_attempts') }} as a
     cross join lateral jsonb_each_text(a.dimensions) as v
-    inner join (
-        select
-            dimension,
-            raw_value
-        from {{ ref('dim_dimension_values') }} as n
-        full join marts.dim_dimension_values as p using (dimension, raw_value)
-        where n.dimension_value is distinct from p.dimension_value
-            and n.dimension_value is not null and p.dimension_value is not null
-    ) as moved on v.key = moved.dimension and v.value = moved.raw_value
+    where (select count(*) from moved) > 0 and (v.key, v.value) in (select m.dimension, m.raw_value from moved as m)
 {% endif %}

@@ -61,7 +61,8 @@ select
     d.dau::bigint as dau,
     d.wau::bigint as wau,
     d.mau::bigint as mau,
-    d.dau::numeric / nullif(d.mau, 0) as stickiness
+    d.dau::numeric / nullif(d.mau, 0) as stickiness,
+    {{ day_start('day + 1') }} > {{ as_of() }} as is_partial
 from daily as d
 inner join spans using (dimension, dimension_value, day)
 where {{ 'true' if whole else window[0] }}

@@ -15,6 +15,7 @@ select
     count(distinct person_key) filter (where is_activity) as persons,
     count(distinct session_key || person_key) as sessions,
     coalesce(sum(amount) filter (where {{ plan['revenue_sql'] }}), 0)
-    - coalesce(sum(amount) filter (where {{ plan['refund_sql'] }}), 0) as net_revenue
+    - coalesce(sum(amount) filter (where {{ plan['refund_sql'] }}), 0) as net_revenue,
+    {{ day_start('day + 1') }} > {{ as_of() }} as is_partial
 from events
 group by 1, 2, 3, 4

@@ -30,7 +30,7 @@ left join lateral (
         and p.conversion = c.conversion
         and p.is_opportunity
         and p.occurred_at <= c.occurred_at
-        and (d.conversion_window is null or p.occurred_at >= c.occurred_at - d.conversion_window)
+        and p.occurred_at >= coalesce(c.occurred_at - d.conversion_window, '-infinity')
         and p.event_id <> c.event_id
         and p.match_value = c.match_value
     order by p.occurred_at desc, p.event_id desc

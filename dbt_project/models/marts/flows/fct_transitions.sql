@@ -17,7 +17,17 @@ with
             from ({{ touched_rows(sessions, 'flow') }}) as s
             inner join (
                 select *, coalesce(({{ f['node_sql'] }})::text, '(none)') as node from {{ events }}
-                where {{ f['condition_sql'] }}
+                where
+                    ({{ f['condition_sql'] }})
+                    {% if not whole %}
+                        and day in (
+                            select t.day + g.days
+                            from {{ ref('int_touched_days') }} as t
+                            cross join {{ source('config', 'plan') }} as p
+                            cross join generate_series(0, ceil(extract(epoch from p.max_session) / 86400)::integer) as g (days)
+                            where t.reason in ('persons', 'sessions')
+                        )
+                    {% endif %}
             ) as e on s.person_key = e.person_key and s.session_key = e.session_key
         {% else %}
             select

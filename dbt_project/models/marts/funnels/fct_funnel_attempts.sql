@@ -38,9 +38,14 @@
     cross join lateral (
         -- The first, or the last, value of each dimension among the events that serve the steps; or that of one step.
         select jsonb_object_agg(d.key, d.value order by r.step {{ 'asc' if value == 'last' else 'desc' }}) as dimensions
-        from unnest(a.reached, a.reached_at) with ordinality as r (event_id, occurred_at, step)
+        from unnest(a.reached, a.reached_at, a.reached_days) with ordinality as r (event_id, occurred_at, day, step)
         inner join {{ events }} as e
-            on e.person_key = a.person_key and e.funnel = '{{ f['funnel'] }}' and e.event_id = r.event_id and e.occurred_at = r.occurred_at
+            on
+                e.person_key = a.person_key
+                and e.funnel = '{{ f['funnel'] }}'
+                and e.day = r.day
+                and e.event_id = r.event_id
+                and e.occurred_at = r.occurred_at
         cross join lateral jsonb_each_text(e.dimensions) as d
         {{ 'where r.step = ' ~ f['breakdown_step'] if value == 'step' }}
     ) as v

@@ -27,6 +27,7 @@ select
     coalesce(sum(amount) filter (where not is_refund), 0) as gross,
     coalesce(sum(amount) filter (where is_refund), 0) as refunded,
     coalesce(sum(amount) filter (where not is_refund), 0) - coalesce(sum(amount) filter (where is_refund), 0) as net,
-    count(*) filter (where amount is null) as unconverted
+    count(*) filter (where amount is null) as unconverted,
+    {{ day_start('day + 1') }} > {{ as_of() }} as is_partial
 from money
 group by day, currency

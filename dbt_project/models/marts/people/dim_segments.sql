@@ -25,7 +25,8 @@ bought as (
 customers as (
     select
         person_key,
-        count(*) - 1 as frequency,
+        count(*) as purchase_days,
+        max(day) as last_purchase_day,
         max(day) - min(day) as recency_days,
         (select t.today from settings as t) - min(day) as age_days,
         coalesce(avg(revenue) filter (where day > first_day), 0) as monetary
@@ -86,30 +87,53 @@ engaged as (
 described as (
     select
         p.person_key,
-        c.frequency,
+        c.purchase_days,
+        t.today - c.last_purchase_day as days_since_purchase,
         c.recency_days,
         c.age_days,
         c.monetary,
         coalesce(e.engagement, 0) as engagement,
         p.active_days,
         t.today - p.last_active_day as days_since_active,
+        t.today - p.first_active_day as days_since_first_active,
         p.events,
         coalesce({{ day_start('p.last_active_day + 1') }} + t.churn_after <= {{ as_of() }}, true) as is_churned
     from {{ ref('dim_persons') }} as p
     cross join settings as t
     left join customers as c on p.person_key = c.person_key
     left join engaged as e on p.person_key = e.person_key
+),
+
+counted as (
+    select
+        person_key,
+        greatest(coalesce(purchase_days, 0) - 1, 0) as frequency,
+        coalesce(purchase_days, 0) as purchase_days,
+        recency_days,
+        age_days,
+        days_since_purchase,
+        coalesce(monetary, 0) as monetary,
+        engagement,
+        active_days,
+        days_since_active,
+        days_since_first_active,
+        events,
+        is_churned
+    from described
 )
 
 select
     person_key,
-    coalesce(frequency, 0) as frequency,
+    frequency,
+    purchase_days,
     recency_days,
     age_days,
-    coalesce(monetary, 0) as monetary,
+    days_since_purchase,
+    monetary,
     engagement,
     active_days,
     days_since_active,
+    days_since_first_active,
     events,
     is_churned,
     case
@@ -118,4 +142,4 @@ select
         {%- endfor %}
         when true then null::text
     end as segment
-from described
+from counted

@@ -45,8 +45,44 @@ with persons as (
                 {{ periods_between('c.cohort_start', 'p.period_start', r['grain']) }} as period
             from {{ name }}_cohorts as c
             inner join {{ ref('int_retention_periods') }} as p
-                on p.retention = '{{ name }}' and c.person_key = p.person_key and p.returned and p.period_start > c.cohort_start
+                on
+                    p.retention = '{{ name }}'
+                    and c.person_key = p.person_key
+                    and p.returned
+                    and p.period_start > c.cohort_start
+                    and p.period_start <= c.cohort_start + {{ r['periods'] | int }} * {{ step }}
         {% endif %}
+    ),
+
+    {{ name }}_last_returns as (
+        {% if r['is_rolling'] %}
+            select
+                person_key,
+                max(returned_at[cardinality(returned_at)]) as last_return
+            from {{ ref('int_retention_days') }}
+            where retention = '{{ name }}' and returned
+            group by person_key
+        {% else %}
+            select
+                person_key,
+                max(period_start) as last_return
+            from {{ ref('int_retention_periods') }}
+            where retention = '{{ name }}' and returned
+            group by person_key
+        {% endif %}
+    ),
+
+    {{ name }}_last_periods as (
+        select
+            c.person_key,
+            c.cohort_start,
+            {% if r['is_rolling'] %}
+                floor(extract(epoch from l.last_return - c.started_at) / 86400)::integer as period
+            {% else %}
+                {{ periods_between('c.cohort_start', 'l.last_return', r['grain']) }} as period
+            {% endif %}
+        from {{ name }}_cohorts as c
+        inner join {{ name }}_last_returns as l on c.person_key = l.person_key
     ),
 
     {{ name }}_counts as (
@@ -74,9 +110,9 @@ with persons as (
             l.period,
             count(*) as persons
         from (
-            select person_key, cohort_start, least(max(period), {{ r['periods'] | int }}) as period
-            from {{ name }}_returns
-            group by person_key, cohort_start
+            select person_key, cohort_start, least(period, {{ r['periods'] | int }}) as period
+            from {{ name }}_last_periods
+            where period > 0
         ) as l
         inner join persons as p on l.person_key = p.person_key
         where p.dimension = 'all'{% for d in r['dimensions'] %} or p.dimension = '{{ d }}'{% endfor %}
