@@ -12,6 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
 from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
+from analytics_pipeline.modelling.lineage import with_column_lineage
 from analytics_pipeline.modelling.publish import TABLES, PublishedTable, publish_build
 from analytics_pipeline.modelling.sparklines import kpi_metadata
 from analytics_pipeline.settings import Settings
@@ -80,9 +81,10 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             build = current_build(connection)
+            inputs = docs_inputs(connection)
         arguments = ["build", "--full-refresh"] if build.is_full else ["build"]
         run = dbt.cli(arguments, context=context, target_path=warehouse.settings.dbt_target)
-        yield from run.stream().fetch_column_metadata()
+        yield from with_column_lineage(run, warehouse.settings.home / "dbt" / f"lineage-{inputs[:16]}.json")
 
     return models
 

@@ -10,9 +10,9 @@
 {% for relation, table, dimensions in sources %}
     {%- set measures = plan_measures(relation) %}
     select
-        t.day,
-        t.dimension,
-        t.dimension_value,
+        {{ relation }}_totals.day,
+        {{ relation }}_totals.dimension,
+        {{ relation }}_totals.dimension_value,
         '{{ relation }}' as relation,
         m.measure,
         m.value
@@ -29,10 +29,10 @@
         inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
         where {{ 'true' if whole else touched(relation)[0] | replace('day in', 'e.day in') }}
         group by e.day, b.dimension, b.dimension_value
-    ) as t
+    ) as {{ relation }}_totals
     cross join lateral (
         values (null::text, null::numeric, false)
-        {%- for m in measures %}, ('{{ m['measure'] }}', t."{{ m['measure'] }}", {{ is_used(m, 't.dimension') }}){% endfor %}
+        {%- for m in measures %}, ('{{ m['measure'] }}', {{ relation }}_totals."{{ m['measure'] }}", {{ is_used(m, relation ~ '_totals.dimension') }}){% endfor %}
     ) as m (measure, value, is_used)
     where m.value <> 0 and m.is_used
     {{ 'union all' if not loop.last }}

@@ -210,10 +210,10 @@ hours as (
         ('sessions', ref('fct_sessions'), sessions_hourly.found, kept_dimensions('e.dimensions'), 'e.started_at'),
     ] %}
         select
-            t.hour,
-            t.day,
-            t.dimension,
-            t.dimension_value,
+            hourly_{{ relation }}.hour,
+            hourly_{{ relation }}.day,
+            hourly_{{ relation }}.dimension,
+            hourly_{{ relation }}.dimension_value,
             m.measure,
             m.value
         from (
@@ -230,10 +230,12 @@ hours as (
             inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
             where {{ 'e.day in (select days.day from days)' if measures else 'false' }}
             group by 1, e.day, b.dimension, b.dimension_value
-        ) as t
+        ) as hourly_{{ relation }}
         cross join lateral (
             values (null::text, null::numeric, false)
-            {%- for m in measures %}, ('{{ m['measure'] }}', t."{{ m['measure'] }}", {{ is_used(m, 't.dimension') }}){% endfor %}
+            {%- for m in measures %},
+            ('{{ m['measure'] }}', hourly_{{ relation }}."{{ m['measure'] }}", {{ is_used(m, 'hourly_' ~ relation ~ '.dimension') }})
+            {%- endfor %}
         ) as m (measure, value, is_used)
         where m.is_used and m.value is not null
         {{ 'union all' if not loop.last }}

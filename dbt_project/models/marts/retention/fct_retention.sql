@@ -135,7 +135,9 @@ with persons as (
             f.dimension_value,
             k.period,
             {% if r['is_rolling'] %}
-                {{ day_start('(c.at + ' ~ step ~ ')') }} + (k.period + 1) * interval '24 hours' > {{ as_of() }} as is_open
+                -- The size of a cohort is known when its period is over.
+                {{ day_start('(c.at + ' ~ step ~ ')') }}
+                + (case k.period when 0 then 0 else k.period + 1 end) * interval '24 hours' > {{ as_of() }} as is_open
             {% else %}
                 {{ day_start('(c.at + (k.period + 1) * ' ~ step ~ ')') }} > {{ as_of() }} as is_open
             {% endif %}
