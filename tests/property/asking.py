@@ -49,11 +49,11 @@ class Asker:
         span = (world.last - world.first).days
         ends = sorted(world.first + timedelta(days=rng.randint(-2, span + 3)) for _ in range(2))
         pick = rng.random()
-        if pick < 0.3:
+        if pick < 0.45:
             return {"from": world.first - timedelta(days=1), "to": world.last}, world.first - timedelta(days=1), world.last
-        if pick < 0.4:
+        if pick < 0.55:
             return {}, min(first_seen_day(world), today), today
-        if pick < 0.5:
+        if pick < 0.65:
             return {"to": ends[1]}, min(first_seen_day(world), ends[1]), ends[1]
         return {"from": ends[0], "to": ends[1]}, ends[0], ends[1]
 
@@ -214,7 +214,8 @@ class Asker:
             else:
                 buckets = activity.active_buckets(world.persons, self.plan, first, last, grain, world.as_of, meant)  # type: ignore[arg-type]
                 counts = {(b.start, "all"): b.persons for b in buckets}
-        return document, {"counts": {k: n for k, n in counts.items() if n}, "partial": partial, "is_divided": by is not None}
+        counts = {k: n for k, n in counts.items() if n}
+        return document, {"counts": counts, "partial": partial if counts or not by else {}}
 
     def stickiness(self, first: date, last: date) -> tuple[Document, Expected]:
         rng = self.rng
@@ -226,7 +227,15 @@ class Asker:
             rule = {rng.choice(["at_least", "at_most", "exactly"]): rng.randint(1, 3)}
             document["count"], count = rule, EventCount(**rule)
         persons = activity.stickiness(
-            self.world.persons, self.plan, first, last, grain, every, cumulative, count, meant  # type: ignore[arg-type]
+            self.world.persons,
+            self.plan,
+            first,
+            last,
+            grain,  # type: ignore[arg-type]
+            every,
+            cumulative,
+            count,
+            meant,
         )
         return document, {"rows": dict(enumerate(persons, start=1))}
 
@@ -327,7 +336,7 @@ class Asker:
         own: dict[str, tuple[Document, Callable[[list[Event]], Any]]] = {}
         for name in ("one", "two"):
             written, meant = rng.choice(CONDITIONS)
-            where = {"where": written} if written else {}
+            where: Document = {"where": written} if written else {}
             own[name] = rng.choice(
                 [
                     ({"count": "events", **where}, counted(meant)),
@@ -355,7 +364,7 @@ class Asker:
             for value in values:
                 group = groups.get((start, value), [])
                 above, below = own["one"][1](group), own["two"][1](group)
-                share = above / below if below and above is not None else None
+                share = float(above) / float(below) if below and above is not None else None
                 result = (above, below, share) if is_ratio else (above, None, above)
                 rows[start, value] = (*result, self.ends(grain, start, last) > world.as_of)
         document = {
@@ -490,7 +499,9 @@ def _conversion(a: Any) -> Expected:
 
 def _retention(a: Any) -> Expected:
     return {
-        "cells": {(r.value, r.cohort_start, r.period): (r.persons, r.rate, r.persons_on_or_after, r.is_partial) for r in a.cells},
+        "cells": {
+            (r.value, r.cohort_start, r.period): (r.persons, r.rate, r.persons_on_or_after, r.is_partial) for r in a.cells
+        },
         "day_n": {(r.value, r.cohort_day): (r.persons, r.day_1, r.day_7, r.day_30) for r in a.day_n},
     }
 
@@ -499,12 +510,21 @@ def _active_users(a: Any) -> Expected:
     return {
         "counts": {(r.period_start, r.value): r.persons for r in a.rows if r.persons},
         "partial": {r.period_start: r.is_partial for r in a.rows},
-        "is_divided": all(r.value != "all" for r in a.rows),
     }
 
 
 def _sessions(a: Any) -> Expected:
-    names = ["sessions", "persons", "events", "page_views", "converted", "bounces", "bounce_rate", "average_seconds", "median_seconds"]
+    names = [
+        "sessions",
+        "persons",
+        "events",
+        "page_views",
+        "converted",
+        "bounces",
+        "bounce_rate",
+        "average_seconds",
+        "median_seconds",
+    ]
     rows = [
         (
             *(r.person_key, r.started_at.astimezone(UTC), r.ended_at.astimezone(UTC), float(r.duration_seconds), r.events),

@@ -14,6 +14,7 @@ HISTORIES = int(os.environ.get("ANALYTICS_TEST_HISTORIES", "100"))
 FIRST_HISTORY = int(os.environ.get("ANALYTICS_TEST_FIRST_HISTORY", "0"))
 AT_ONCE = 10
 
+
 @pytest.mark.parametrize("first_seed", range(FIRST_HISTORY, FIRST_HISTORY + HISTORIES, AT_ONCE))
 def test_whatever_happens_the_published_tables_equal_a_full_refresh(
     planned_database: NewDatabase, project: CompiledProject, tmp_path: Path, first_seed: int

@@ -113,13 +113,12 @@ def event_of(row: Row) -> Event:
         uuid.UUID(row["event_id"]),
         row["event_name"],
         datetime.fromisoformat(row["occurred_at"]),
-        *(row[k] for k in ("user_id", "anonymous_id", "session_id", "entity_type", "entity_id")),
         value=None if value is None else Decimal(str(value)),
-        **{k: row[k] for k in ("currency", "country", "device_type", "properties")},
+        **{k: v for k, v in row.items() if k not in {"event_id", "event_name", "occurred_at", "received_at", "value"}},
     )
 
 
-def random_world(rng: random.Random, base: Row, *, mode: str | None = None, size: tuple[int, int] = (0, 50)) -> World:
+def random_world(rng: random.Random, base: Row, *, mode: str | None = None) -> World:
     """A world near a day on which some clock changes."""
     zone, changes = rng.choice(CLOCKS)
     span = rng.choice([2, 4, 9, 9, 20, 70])
@@ -158,16 +157,11 @@ def random_world(rng: random.Random, base: Row, *, mode: str | None = None, size
         rates={c: {day: Decimal(str(rate)) for day, rate in of.items()} for c, of in rates.items()},
     )
     instants = random_instants(rng, zone, first, span, changes)
-    rows = [random_row(rng, rng.choice(instants)) for _ in range(rng.randint(*size))]
+    rows = [random_row(rng, rng.choice(instants)) for _ in range(rng.choice([rng.randrange(6), 30, 40, 60, 80, 80]))]
     begin = datetime.combine(first, time(), ZoneInfo(zone)).astimezone(UTC)
-    as_of = rng.choice(
-        [
-            begin + timedelta(days=span + rng.choice([0, 1, 40])),
-            begin + timedelta(hours=rng.randrange(24 * span)),
-            datetime.combine(first + timedelta(days=rng.randint(1, span + 3)), time(), ZoneInfo(zone)).astimezone(UTC),
-            rng.choice(instants),
-        ]
-    )
+    ends = datetime.combine(first + timedelta(days=rng.randint(1, span + 3)), time(), ZoneInfo(zone)).astimezone(UTC)
+    late = [begin + timedelta(days=span + rest) for rest in (0, 1, 9, 40)]
+    as_of = rng.choice([*late, ends, max(instants), rng.choice(instants), begin + timedelta(hours=rng.randrange(24 * span))])
     return World(rng, document, plan, rows, as_of, first, first + timedelta(days=span))
 
 

@@ -137,18 +137,20 @@ with persons as (
             {% if r['is_rolling'] %}
                 -- The size of a cohort is known when its period is over.
                 {{ day_start('(c.at + ' ~ step ~ ')') }}
-                + (case k.period when 0 then 0 else k.period + 1 end) * interval '24 hours' > {{ as_of() }} as is_open
+                + (case k.period when 0 then 0 else k.period + 1 end) * interval '24 hours' > {{ as_of() }} as is_open,
+                -- Who came early in the cohort's period can be in a cell that has not begun for all: it counts as "or after".
+                k.period = 0
+                or {{ day_start('(c.at + ' ~ step ~ ')') }} + k.period * interval '24 hours' <= {{ as_of() }} as is_shown
             {% else %}
-                {{ day_start('(c.at + (k.period + 1) * ' ~ step ~ ')') }} > {{ as_of() }} as is_open
+                {{ day_start('(c.at + (k.period + 1) * ' ~ step ~ ')') }} > {{ as_of() }} as is_open,
+                true as is_shown
             {% endif %}
         from {{ name }}_series as f
         cross join lateral generate_series(
             f.first_period, {{ period_start(as_of_day(), r['grain']) }}::timestamp, {{ step }}
         ) as c (at)
         cross join generate_series(0, {{ r['periods'] | int }}) as k (period)
-        {% if r['is_rolling'] %}
-            where k.period = 0 or {{ day_start('(c.at + ' ~ step ~ ')') }} + k.period * interval '24 hours' <= {{ as_of() }}
-        {% else %}
+        {% if not r['is_rolling'] %}
             where c.at + k.period * {{ step }} <= {{ period_start(as_of_day(), r['grain']) }}
         {% endif %}
     ),
@@ -164,6 +166,7 @@ cells as (
             c.dimension_value,
             c.period,
             c.is_open,
+            c.is_shown,
             coalesce(n.persons, 0) as persons,
             coalesce(sum(l.persons) over (
                 partition by c.cohort_start, c.dimension, c.dimension_value order by c.period desc
@@ -180,6 +183,7 @@ cells as (
         null::text as dimension_value,
         null::int as period,
         null::boolean as is_open,
+        null::boolean as is_shown,
         null::bigint as persons,
         null::bigint as persons_on_or_after
     where false
@@ -207,3 +211,4 @@ inner join cells as z
         and c.dimension_value = z.dimension_value
         and z.period = 0
 inner join {{ source('config', 'retentions') }} as r on c.retention = r.retention
+where c.is_shown
