@@ -67,14 +67,14 @@ copied when the build is published (modelling/publish.py names the same kinds), 
         incremental_strategy='touched',
         touched=kind,
         indexes=indexes,
-        post_hook="{{ 'analyze ' ~ this if flags.FULL_REFRESH or model.name in rebuilt_models() else '' }}"
+        post_hook="{{ 'analyze ' ~ this if flags.FULL_REFRESH or this.name in rebuilt_models() else '' }}"
     ) }}
     {%- set _ = touched(kind) -%}
 {%- endmacro %}
 
 {#- Whether this model is computed for all of history: a full refresh, its first time, or a change of the plan. #}
 {% macro is_whole() -%}
-    {{ return(not is_incremental() or model.name in rebuilt_models()) }}
+    {{ return(not is_incremental() or this.name in rebuilt_models()) }}
 {%- endmacro %}
 
 {#- The same for the tables that say what is touched: they say nothing when the events themselves are built whole. #}

@@ -20,9 +20,17 @@
     ),
 
     changed as (
-        (select * from fresh except select * from known)
+        (
+            select * from fresh
+            except
+            select * from known
+        )
         union all
-        (select * from known except select * from fresh)
+        (
+            select * from known
+            except
+            select * from fresh
+        )
     ),
 
     moved as (

@@ -1,25 +1,31 @@
 -- depends_on: {{ ref('int_touched_days') }}
 -- depends_on: {{ ref('int_touched_keys') }}
 -- Periods whose states of persons may have changed: touched ones, those that follow, and those of moved first days.
+{%- set has_before = published_exists('dim_persons') %}
 with firsts as (
     select
-        n.first_active_day as after,
-        {{ 'p.first_active_day' if published_exists('dim_persons') else 'null::date' }} as before
+        n.person_key,
+        n.first_active_day as after
     from {{ ref('dim_persons') }} as n
-    {% if published_exists('dim_persons') %}
-        full join marts.dim_persons as p on n.person_key = p.person_key
-    {% endif %}
-    where coalesce(n.person_key{{ ', p.person_key' if published_exists('dim_persons') }}) in (
-        select k.person_key from {{ ref('int_touched_keys') }} as k
-    )
+    where n.person_key in (select k.person_key from {{ ref('int_touched_keys') }} as k)
+),
+
+known as (
+    select
+        person_key,
+        first_active_day as before
+    from {{ 'marts.dim_persons' if has_before else ref('dim_persons') }}
+    where {{ 'true' if has_before else 'false' }} and person_key in (select k.person_key from {{ ref('int_touched_keys') }} as k)
 ),
 
 days as (
     select day from {{ ref('int_touched_days') }}
     where reason = 'persons'
     union
-    select unnest(array[f.before, f.after]) from firsts as f
-    where f.before is distinct from f.after
+    select unnest(array[p.before, f.after])
+    from firsts as f
+    full join known as p on f.person_key = p.person_key
+    where p.before is distinct from f.after
 ),
 
 -- History begins earlier or later than before, or at all.
@@ -29,7 +35,7 @@ beginnings as (
         select min(first_active_day)::timestamp as after from {{ ref('dim_persons') }}
     ) as n
     cross join (
-        {% if published_exists('dim_persons') %}
+        {% if has_before %}
             select min(first_active_day)::timestamp as before from marts.dim_persons
         {% else %}
             select null::timestamp as before
