@@ -229,7 +229,7 @@ hours as (
             cross join lateral {{ dimensions }}
             inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
             where {{ 'e.day in (select days.day from days)' if measures else 'false' }}
-            group by 1, e.day, b.dimension, b.dimension_value
+            group by hour, e.day, b.dimension, b.dimension_value
         ) as hourly_{{ relation }}
         cross join lateral (
             values (null::text, null::numeric, false)

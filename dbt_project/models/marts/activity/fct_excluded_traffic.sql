@@ -5,6 +5,6 @@ select
     excluded_by as rule,
     event_name,
     count(*) as events
-from {{ staged_events_of_run() }} as e
+from {{ staged_events_of_run() }}
 where excluded_by is not null
 group by day, excluded_by, event_name
