@@ -1,3 +1,5 @@
+{{ config(post_hook='analyze {{ this }}') }}
+
 -- Staged events of the changed days, read from raw once. Day by day, so that no other partition is opened.
 select s.*
 from {{ ref('int_changed_days') }} as d
