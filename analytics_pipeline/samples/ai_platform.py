@@ -29,8 +29,8 @@ from analytics_pipeline.samples.ai_platform_world import (
     User,
     draw_account,
     draw_user,
-    pick,
 )
+from analytics_pipeline.samples.weights import pick
 
 __all__ = ["DAYS", "ZONE", "Stories", "generate", "stories"]
 

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from analytics_pipeline.samples.ai_platform_world import ENDPOINTS, RELEASE_DAY, Day, Endpoint, User, pick
+from analytics_pipeline.samples.ai_platform_world import ENDPOINTS, RELEASE_DAY, Day, Endpoint, User
+from analytics_pipeline.samples.weights import pick
 
 OUTAGE_DAY, OUTAGE_REGION, OUTAGE_ENDPOINT = 71, "eu-west", "/v1/chat"
 LEAK_DAY, LEAK_HOST = 58, "worker-2"

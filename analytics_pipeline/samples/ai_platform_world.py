@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from analytics_pipeline.samples.weights import pick
+
 Event = dict[str, Any]
 
 ZONE = ZoneInfo("UTC")
@@ -89,11 +91,6 @@ class User:
     signs_up: bool
     is_known: bool
     is_owner: bool
-
-
-def pick(rng: random.Random, weights: dict[str, int]) -> str:
-    """A key, by weight."""
-    return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def draw_account(rng: random.Random, number: int, joined: int) -> Account:

@@ -13,6 +13,7 @@ from typing import Any
 from analytics_pipeline.samples import appointments_diary
 from analytics_pipeline.samples.appointments_centres import CENTRES, SERVICES, ZONE, Event, at, is_open, shifts
 from analytics_pipeline.samples.appointments_diary import Appointment, Beneficiary, Diary, book
+from analytics_pipeline.samples.weights import pick
 
 __all__ = ["DAYS", "ZONE", "Stories", "generate", "stories"]
 
@@ -120,7 +121,7 @@ def _register(diary: Diary, person: Beneficiary) -> Iterator[Event]:
         person.is_registered = True
         facts: dict[str, Any] = {
             "referral": rng.choices(("self", "council", "health visitor", "charity"), (45, 30, 15, 10))[0],
-            "language": rng.choices(list(_LANGUAGES), list(_LANGUAGES.values()))[0],
+            "language": pick(rng, _LANGUAGES),
             "birth_year": rng.randint(1945, 2007),
             "access_need": rng.random() < 0.12,
         }
@@ -135,7 +136,7 @@ def _look_around(diary: Diary, person: Beneficiary) -> tuple[list[Event], dateti
     hour = rng.choices(range(24), _HOURS)[0]
     clock = at(rng, diary.day, hour, hour + 1)
     for _ in range(1 + min(int(rng.expovariate(0.7)), 6)):
-        page = rng.choices(list(_PAGES), list(_PAGES.values()))[0]
+        page = pick(rng, _PAGES)
         events.append(diary.event(person, "portal.visit", clock, "portal", page=page))
         clock += timedelta(seconds=round(2 + rng.expovariate(1 / 50)))
     return events, clock

@@ -21,8 +21,8 @@ from analytics_pipeline.samples.ride_hailing_world import (
     Trip,
     draw_person,
     draw_route,
-    pick,
 )
+from analytics_pipeline.samples.weights import pick
 
 __all__ = ["DAYS", "ZONE", "Stories", "generate", "stories"]
 

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from analytics_pipeline.samples.weights import pick
+
 Event = dict[str, Any]
 
 ZONE = ZoneInfo("Asia/Kolkata")
@@ -113,11 +115,6 @@ class Booking:
     def facts(self) -> dict[str, Any]:
         """What every event of the booking says."""
         return {"trip": self.trip.entity, "route": self.trip.route.corridor.name, "seats": self.seats}
-
-
-def pick(rng: random.Random, weights: dict[str, int]) -> str:
-    """A key, by weight."""
-    return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def draw_person(rng: random.Random, number: int, joined: int) -> Person:

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from analytics_pipeline.samples.weights import pick
+
 Event = dict[str, Any]
 
 DAYS = 90
@@ -119,20 +121,16 @@ def generate(first_day: date, days: int) -> list[list[Event]]:
 
 
 def _visitor(rng: random.Random, number: int, joined: int) -> _Visitor:
-    device = _pick(rng, _DEVICES)
-    platform = "web" if device == "desktop" else _pick(rng, {"web": 45, "ios": 25, "android": 30})
+    device = pick(rng, _DEVICES)
+    platform = "web" if device == "desktop" else pick(rng, {"web": 45, "ios": 25, "android": 30})
     drifts = rng.randint(7, 45) if rng.random() < 0.3 else None
-    visitor = _Visitor(number, joined, _pick(rng, _COUNTRIES), device, platform, rng.gammavariate(2, 0.5), drifts, False)
+    visitor = _Visitor(number, joined, pick(rng, _COUNTRIES), device, platform, rng.gammavariate(2, 0.5), drifts, False)
     visitor.signs_up = rng.random() < 0.55
     visitor.signed_up_on = -1 if joined < 0 and visitor.signs_up else None
     place = random.Random(f"{_SEED}:place:{number}")
-    visitor.region = _pick(place, _REGIONS[visitor.country])
+    visitor.region = pick(place, _REGIONS[visitor.country])
     visitor.currency = "CHF" if visitor.country == "CH" and place.random() < _FRANCS_SHARE else "EUR"
     return visitor
-
-
-def _pick(rng: random.Random, weights: dict[str, int]) -> str:
-    return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def _day(rng: random.Random, more: random.Random, visitors: list[_Visitor], first_day: date, index: int) -> list[Event]:
@@ -170,7 +168,7 @@ def _visit(visit: _Visit) -> list[Event]:
         return visit.events
     if visitor.signs_up and visitor.signed_up_on is None and rng.random() < 0.5:
         visitor.signed_up_on = index
-        visit.happens("sign_up", 40, method=_pick(rng, {"email": 70, "google": 30}))
+        visit.happens("sign_up", 40, method=pick(rng, {"email": 70, "google": 30}))
     if rng.random() < 0.35:
         query = rng.choice(list(_CATEGORIES))
         visit.happens("search", 15, query=query)

@@ -21,19 +21,14 @@
             e.day,
             b.dimension,
             b.dimension_value
-            {%- for m in measures %},
-            ({{ m['expression_sql'] }})::numeric as "{{ m['measure'] }}"
-            {%- endfor %}
+            {{- measure_columns(measures) }}
         from {{ table }} as e
         cross join lateral {{ dimensions }}
         inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
         where {{ 'true' if whole else touched(relation)[0] | replace('day in', 'e.day in') }}
         group by e.day, b.dimension, b.dimension_value
     ) as {{ relation }}_totals
-    cross join lateral (
-        values (null::text, null::numeric, false)
-        {%- for m in measures %}, ('{{ m['measure'] }}', {{ relation }}_totals."{{ m['measure'] }}", {{ is_used(m, relation ~ '_totals.dimension') }}){% endfor %}
-    ) as m (measure, value, is_used)
+    cross join lateral {{ measure_rows(measures, relation ~ '_totals') }}
     where m.value <> 0 and m.is_used
     {{ 'union all' if not loop.last }}
 {% endfor %}

@@ -222,21 +222,14 @@ hours as (
                 e.day,
                 b.dimension,
                 b.dimension_value
-                {%- for m in measures %},
-                ({{ m['expression_sql'] }})::numeric as "{{ m['measure'] }}"
-                {%- endfor %}
+                {{- measure_columns(measures) }}
             from {{ table }} as e
             cross join lateral {{ dimensions }}
             inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
             where {{ 'e.day in (select days.day from days)' if measures else 'false' }}
             group by hour, e.day, b.dimension, b.dimension_value
         ) as hourly_{{ relation }}
-        cross join lateral (
-            values (null::text, null::numeric, false)
-            {%- for m in measures %},
-            ('{{ m['measure'] }}', hourly_{{ relation }}."{{ m['measure'] }}", {{ is_used(m, 'hourly_' ~ relation ~ '.dimension') }})
-            {%- endfor %}
-        ) as m (measure, value, is_used)
+        cross join lateral {{ measure_rows(measures, 'hourly_' ~ relation) }}
         where m.is_used and m.value is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}
