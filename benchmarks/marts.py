@@ -46,7 +46,8 @@ from analytics_pipeline.warehouse.migrate import migrate
 from analytics_pipeline.warehouse.partitions import WEEK, Partitions, week_of
 
 PLAN = Path(__file__).parents[1] / "analytics_pipeline" / "tracking_plan" / "plans" / "ecommerce.yml"
-ZONE, FIRST = ZoneInfo("Europe/Berlin"), date(2026, 1, 5)
+# Histories end on the same day, so that weeks and months are equally full.
+ZONE, END = ZoneInfo("Europe/Berlin"), date(2026, 7, 20)
 DAYS, SHORT, LONG, WINDOW_DAYS = 90, 45, 180, 14
 FULL_LIMIT, DAY_LIMIT, QUESTION_LIMIT = 1.3, 1.2, 50
 # Of a day with 111,000 events: 11,000 persons, of whom 333 are new; 30,000 persons are there before the first day.
@@ -282,13 +283,14 @@ class Run:
 class Bench:
     """A database with generated events, and builds of it by dbt, without Dagster."""
 
-    def __init__(self, url: str, home: Path, per_day: int, days: int) -> None:
-        """Args: per_day: events. days: that can be loaded."""
+    def __init__(self, url: str, home: Path, per_day: int, history: int, more: int = 0) -> None:
+        """Args: per_day: events. history: days before END. more: days after it that can be loaded."""
+        days, self.first = history + more, END - timedelta(days=history)
         self.url, self.settings, self.warehouse = url, Settings(home=home), Warehouse(url, is_embedded=False)
         self.loaded = 0
         self.connection = psycopg.connect(url, autocommit=True, options="-c timezone=UTC")
         publish_plan(self.connection, compile_plan(read_plan(PLAN), PLAN))
-        start = local_time(-4)
+        start = self.local_time(-4)
         Partitions(self.connection).ensure({week_of(start + n * WEEK) for n in range((days + 10) // 7 + 2)})
         self._draw = {
             "established": max(1, int(per_day / EVENTS_PER_ESTABLISHED)),
@@ -303,12 +305,16 @@ class Bench:
         self.connection.execute("create index on bench.persons (signed_up_on)")
         self.connection.execute("analyze bench.persons")
 
+    def local_time(self, day: int, hour: int = 0) -> datetime:
+        """A moment of the plan's zone: days since the first."""
+        return datetime.combine(self.first + timedelta(days=day), datetime.min.time(), ZONE).replace(hour=hour)
+
     def load(self, days: int = 1, *, log_ins: float = 0) -> None:
         """One batch a day, as a load leaves it. log_ins: visitors of earlier days who log in, as a multiple of a day's newcomers."""
         for _ in range(days):
             number = self.loaded
-            values = {**self._draw, "day": number, "date": FIRST + timedelta(days=number), "batch": uuid.uuid4()}
-            values["received"] = local_time(number + 1)
+            values = {**self._draw, "day": number, "date": self.first + timedelta(days=number), "batch": uuid.uuid4()}
+            values["received"] = self.local_time(number + 1)
             if log_ins:
                 self.connection.execute(LOG_INS, {**values, "log_ins": int(log_ins * self._draw["newcomers"])})
             self.connection.execute("select setseed(%s)", (math.sin(number),))
@@ -328,7 +334,7 @@ class Bench:
             sys.exit(done.stdout + done.stderr)
 
     def begin(self, *, full: bool = False) -> Build:
-        return begin_build(self.connection, local_time(self.loaded, 3), full_refresh=full)
+        return begin_build(self.connection, self.local_time(self.loaded, 3), full_refresh=full)
 
     def build(self, *, full: bool = False) -> Run:
         """Build and publish what is loaded, as of three o'clock of the night that follows."""
@@ -377,12 +383,6 @@ class Bench:
                 statements.append(f"analyze {relation}")
             found[key] = (node["name"], ";\n".join(statements) + ";", {d for d in node["depends_on"]["nodes"] if d in models})
         return found
-
-
-def local_time(day: int, hour: int = 0) -> datetime:
-    """A moment of the plan's zone: days since the first."""
-    at = datetime.combine(FIRST + timedelta(days=day), datetime.min.time(), ZONE)
-    return at.replace(hour=hour)
 
 
 def by_hand(bench: Bench) -> dict[str, float]:
@@ -523,10 +523,10 @@ def compare(short: Run, long: Run) -> None:
         print(f"    {name:<44} {short.reads[name]:9,} {rows:11,}")
 
 
-def day(make: Callable[[int], Any], repeats: int) -> None:
+def day(make: Callable[[int, int], Any], repeats: int) -> None:
     found = {}
     for days in (SHORT, LONG):
-        with make(days + repeats + 2) as bench:
+        with make(days, repeats + 2) as bench:
             found[days] = history(bench, days, repeats)
     short, long = found[SHORT], found[LONG]
     seconds = [statistics.median(run.seconds for run in runs) for runs in (short[0], long[0])]
@@ -557,7 +557,7 @@ def questions(bench: Bench, when: str, times: int = 30) -> None:
 
 
 @contextmanager
-def database(server: str, work: Path, per_day: int, days: int) -> Iterator[Bench]:
+def database(server: str, work: Path, per_day: int, history: int, more: int = 0) -> Iterator[Bench]:
     """A database of its own, dropped in the end."""
     name = f"bench_{uuid.uuid4().hex[:8]}"
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
@@ -565,7 +565,7 @@ def database(server: str, work: Path, per_day: int, days: int) -> Iterator[Bench
         admin.execute(f"create database {name}".encode())
         try:
             migrate(url)
-            bench = Bench(url, work / name, per_day, days)
+            bench = Bench(url, work / name, per_day, history, more)
             yield bench
             bench.connection.close()
         finally:
@@ -591,7 +591,7 @@ def main() -> None:
             with database(server, work, options.events // DAYS, DAYS) as bench:
                 full(bench, options.plans, with_peer="full" in options.only, with_questions="dashboard" in options.only)
         if "day" in options.only:
-            day(lambda days: database(server, work, options.per_day, days), options.repeats)
+            day(lambda history, more: database(server, work, options.per_day, history, more), options.repeats)
 
 
 if __name__ == "__main__":

@@ -13,36 +13,61 @@ from psycopg.types.json import Jsonb
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.modelling.builds import Build
 
-_DAY = "day in (select day from build_intermediate.int_touched_days where reason = '{}')"
-_KEYS = "(person_key, {0}) in (select person_key, {0} from build_intermediate.int_touched_keys)"
-_KEPT = "(person_key, event_id) in (select {}, event_id from build_intermediate.int_kept_events)"
-_CHANGED_DAY = "day in (select day from build_intermediate.int_changed_days)"
-_TOUCHED: dict[str, tuple[str, ...]] = {
-    "identity": ("anonymous_id in (select anonymous_id from build_intermediate.int_touched_ids)",),
-    "event": (_CHANGED_DAY, _KEPT.format("person_key"), _KEPT.format("new_person_key")),
+_SAME_DAY = "t.day = r.day"
+_DAYS = "select day from build_intermediate.int_touched_days where reason = '{}'"
+_CHANGED_DAY = ("select day from build_intermediate.int_changed_days", _SAME_DAY)
+_KEPT = "select {} as person_key, day, occurred_at, event_id from build_intermediate.int_kept_events"
+_EVENT = "t.day = r.day and t.person_key = r.person_key and t.occurred_at = r.occurred_at and t.event_id = r.event_id"
+_KEYS = "select distinct {} from build_intermediate.int_touched_keys"
+_TOUCHED: dict[str, tuple[tuple[str, str], ...]] = {
+    "identity": (("select anonymous_id from build_intermediate.int_touched_ids", "t.anonymous_id = r.anonymous_id"),),
+    "event": (_CHANGED_DAY, (_KEPT.format("person_key"), _EVENT), (_KEPT.format("new_person_key"), _EVENT)),
     "changed_day": (_CHANGED_DAY,),
-    "session": (_KEYS.format("session_key"),),
-    "person": ("person_key in (select person_key from build_intermediate.int_touched_keys)",),
-    "person_dimension": (_DAY.format("events"), _KEYS.format("day")),
-    "events": (_DAY.format("events"),),
-    "persons": (_DAY.format("persons"),),
-    "sessions": (_DAY.format("sessions"),),
-    "flow": ("day in (select day from build_intermediate.int_touched_days where reason in ('persons', 'sessions'))",),
-    "window": (_DAY.format("window"),),
-    "lifecycle": ("(grain, period_start) in (select grain, period_start from build_intermediate.int_touched_lifecycle)",),
-    "period": ("(grain, period_date) in (select grain, period_date from build_intermediate.int_touched_periods)",),
-    "entry_day": ("(funnel, entry_day) in (select funnel, entry_day from build_intermediate.int_touched_entry_days)",),
+    "session": ((_KEYS.format("person_key, session_key"), "t.person_key = r.person_key and t.session_key = r.session_key"),),
+    "person": ((_KEYS.format("person_key"), "t.person_key = r.person_key"),),
+    "person_dimension": (
+        (_DAYS.format("events"), _SAME_DAY),
+        (_KEYS.format("person_key, day"), "t.person_key = r.person_key and t.day = r.day"),
+    ),
+    "events": ((_DAYS.format("events"), _SAME_DAY),),
+    "persons": ((_DAYS.format("persons"), _SAME_DAY),),
+    "sessions": ((_DAYS.format("sessions"), _SAME_DAY),),
+    "flow": (
+        (
+            "select distinct day from build_intermediate.int_touched_days where reason in ('persons', 'sessions')",
+            _SAME_DAY,
+        ),
+    ),
+    "window": ((_DAYS.format("window"), _SAME_DAY),),
+    "lifecycle": (
+        (
+            "select grain, period_start from build_intermediate.int_touched_lifecycle",
+            "t.grain = r.grain and t.period_start = r.period_start",
+        ),
+    ),
+    "period": (
+        (
+            "select grain, period_date from build_intermediate.int_touched_periods",
+            "t.grain = r.grain and t.period_date = r.period_date",
+        ),
+    ),
+    "entry_day": (
+        (
+            "select funnel, entry_day from build_intermediate.int_touched_entry_days",
+            "t.funnel = r.funnel and t.entry_day = r.entry_day",
+        ),
+    ),
     "attempt": (
-        """exists (
-            select 1 from build_intermediate.int_touched_entries as r
-            where r.funnel = t.funnel and r.person_key = t.person_key and t.entry_day between r.first_day and r.last_day
-        )""",
+        (
+            "select funnel, person_key, first_day, last_day from build_intermediate.int_touched_entries",
+            "t.funnel = r.funnel and t.person_key = r.person_key and t.entry_day between r.first_day and r.last_day",
+        ),
     ),
     "credit": (
-        """exists (
-            select 1 from build_intermediate.int_touched_credits as r
-            where r.conversion = t.conversion and r.person_key = t.person_key and t.day between r.first_day and r.last_day
-        )""",
+        (
+            "select conversion, person_key, first_day, last_day from build_intermediate.int_touched_credits",
+            "t.conversion = r.conversion and t.person_key = r.person_key and t.day between r.first_day and r.last_day",
+        ),
     ),
 }
 
@@ -142,9 +167,9 @@ def _replace(connection: psycopg.Connection, table: PublishedTable) -> int:
 
 
 def _touched_places(relation: sql.Identifier, touched: str) -> sql.Composed:
-    """Where the touched rows of a relation lie; each condition on its own, so that it can use an index."""
-    place = "select t.ctid from {} as t where "
-    return sql.SQL(" union ").join(sql.SQL(place + condition).format(relation) for condition in _TOUCHED[touched])
+    """Where the touched rows of a relation lie: key by key through an index, whatever the planner thinks of their number."""
+    places = "select p.place from ({}) as r cross join lateral (select t.ctid as place from {{}} as t where {} offset 0) as p"
+    return sql.SQL(" union ").join(sql.SQL(places.format(*pair)).format(relation) for pair in _TOUCHED[touched])
 
 
 def _swap(connection: psycopg.Connection, table: PublishedTable) -> int:

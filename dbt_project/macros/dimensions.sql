@@ -9,10 +9,10 @@
 {%- endmacro %}
 
 {#- The same of a row that keeps its values as jsonb; what stands for no value is said by the caller. #}
-{% macro kept_dimensions(column, absent='(none)') -%}
+{% macro kept_dimensions(column, absent='(none)', names=none) -%}
     (
         values ('all', 'all')
-        {%- for d in plan_dimensions() %},
+        {%- for d in plan_dimensions() if names is none or d['dimension'] in names %},
         ('{{ d['dimension'] }}', coalesce({{ column }} ->> '{{ d['dimension'] }}', '{{ absent }}'))
         {%- endfor %}
     ) as d (dimension, raw_value)

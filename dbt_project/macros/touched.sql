@@ -1,63 +1,85 @@
 {#-
-Which rows of an incremental model a run replaces. Each kind is a list of conditions, of which a row meets one or more; a
-list and not an "or", so that each can use an index. The same rows are deleted from the build table, computed again, and
-copied when the build is published (modelling/publish.py names the same kinds), so that a row whose reason has gone goes too.
+Which rows of an incremental model a run replaces. Each kind is a list of pairs, keys and condition: a row t is touched where a
+key r of one of the pairs meets the condition. Keys are distinct, and a row meets one key of a pair at most. The same rows are
+deleted from the build table, computed again, and copied when the build is published (modelling/publish.py names the same
+kinds), so that a row whose reason has gone goes too.
 -#}
-{% macro touched(kind) -%}
+{% macro touched(kind, t='t') -%}
+    {%- set by_day = t ~ ".day = r.day" -%}
+    {%- set by_event = by_day ~ " and " ~ t ~ ".person_key = r.person_key and " ~ t ~ ".occurred_at = r.occurred_at and " ~ t ~ ".event_id = r.event_id" -%}
     {%- if kind == 'changed_day' -%}
-        {{ return(["day in (select day from " ~ ref('int_changed_days') ~ ")"]) }}
+        {{ return([("select day from " ~ ref('int_changed_days'), by_day)]) }}
     {%- elif kind == 'identity' -%}
-        {{ return(["anonymous_id in (select anonymous_id from " ~ ref('int_touched_ids') ~ ")"]) }}
+        {{ return([("select anonymous_id from " ~ ref('int_touched_ids'), t ~ ".anonymous_id = r.anonymous_id")]) }}
     {%- elif kind == 'event' -%}
         {{ return([
-            "day in (select day from " ~ ref('int_changed_days') ~ ")",
-            "(person_key, event_id) in (select person_key, event_id from " ~ ref('int_kept_events') ~ ")",
-            "(person_key, event_id) in (select new_person_key, event_id from " ~ ref('int_kept_events') ~ ")",
+            ("select day from " ~ ref('int_changed_days'), by_day),
+            ("select person_key, day, occurred_at, event_id from " ~ ref('int_kept_events'), by_event),
+            ("select new_person_key as person_key, day, occurred_at, event_id from " ~ ref('int_kept_events'), by_event),
         ]) }}
     {%- elif kind == 'session' -%}
-        {{ return(["(person_key, session_key) in (select person_key, session_key from " ~ ref('int_touched_keys') ~ ")"]) }}
+        {{ return([(
+            "select distinct person_key, session_key from " ~ ref('int_touched_keys'),
+            t ~ ".person_key = r.person_key and " ~ t ~ ".session_key = r.session_key",
+        )]) }}
     {%- elif kind == 'person' -%}
-        {{ return(["person_key in (select person_key from " ~ ref('int_touched_keys') ~ ")"]) }}
+        {{ return([("select distinct person_key from " ~ ref('int_touched_keys'), t ~ ".person_key = r.person_key")]) }}
     {%- elif kind == 'person_day' -%}
-        {{ return(["(person_key, day) in (select person_key, day from " ~ ref('int_touched_keys') ~ ")"]) }}
+        {{ return([("select distinct person_key, day from " ~ ref('int_touched_keys'), t ~ ".person_key = r.person_key and " ~ by_day)]) }}
     {%- elif kind == 'person_dimension' -%}
-        {{ return([
-            "day in (select day from " ~ ref('int_touched_days') ~ " where reason = 'events')",
-            "(person_key, day) in (select person_key, day from " ~ ref('int_touched_keys') ~ ")",
-        ]) }}
+        {{ return([(days_touched('events'), by_day), touched('person_day', t)[0]]) }}
     {%- elif kind == 'measure' -%}
         {{ return([
-            "relation = 'events' and day in (select day from " ~ ref('int_touched_days') ~ " where reason = 'events')",
-            "relation = 'sessions' and day in (select day from " ~ ref('int_touched_days') ~ " where reason = 'sessions')",
+            (days_touched('events'), t ~ ".relation = 'events' and " ~ by_day),
+            (days_touched('sessions'), t ~ ".relation = 'sessions' and " ~ by_day),
         ]) }}
     {%- elif kind in ('events', 'persons', 'sessions', 'window') -%}
-        {{ return(["day in (select day from " ~ ref('int_touched_days') ~ " where reason = '" ~ kind ~ "')"]) }}
+        {{ return([(days_touched(kind), by_day)]) }}
     {%- elif kind == 'flow' -%}
-        {{ return(["day in (select day from " ~ ref('int_touched_days') ~ " where reason in ('persons', 'sessions'))"]) }}
+        {{ return([("select distinct day from " ~ ref('int_touched_days') ~ " where reason in ('persons', 'sessions')", by_day)]) }}
     {%- elif kind == 'session_value' -%}
-        {{ return(["day in (select day from " ~ ref('int_touched_session_days') ~ ")"]) }}
+        {{ return([("select day from " ~ ref('int_touched_session_days'), by_day)]) }}
     {%- elif kind == 'period' -%}
-        {{ return(["(grain, period_date) in (select grain, period_date from " ~ ref('int_touched_periods') ~ ")"]) }}
+        {{ return([("select grain, period_date from " ~ ref('int_touched_periods'), t ~ ".grain = r.grain and " ~ t ~ ".period_date = r.period_date")]) }}
     {%- elif kind == 'lifecycle' -%}
-        {{ return(["(grain, period_start) in (select grain, period_start from " ~ ref('int_touched_lifecycle') ~ ")"]) }}
+        {{ return([("select grain, period_start from " ~ ref('int_touched_lifecycle'), t ~ ".grain = r.grain and " ~ t ~ ".period_start = r.period_start")]) }}
     {%- elif kind == 'person_period' -%}
-        {{ return(["(retention, person_key, period_start) in (select retention, person_key, period_start from "
-            ~ ref('int_touched_person_periods') ~ ")"]) }}
+        {{ return([(
+            "select retention, person_key, period_start from " ~ ref('int_touched_person_periods'),
+            t ~ ".retention = r.retention and " ~ t ~ ".person_key = r.person_key and " ~ t ~ ".period_start = r.period_start",
+        )]) }}
     {%- elif kind == 'attempt' -%}
-        {{ return([
-            "exists (select 1 from " ~ ref('int_touched_entries') ~ " as r where r.funnel = t.funnel and r.person_key = t.person_key"
-            ~ " and t.entry_day between r.first_day and r.last_day)",
-        ]) }}
+        {{ return([(
+            "select funnel, person_key, first_day, last_day from " ~ ref('int_touched_entries'),
+            t ~ ".funnel = r.funnel and " ~ t ~ ".person_key = r.person_key and " ~ t ~ ".entry_day between r.first_day and r.last_day",
+        )]) }}
     {%- elif kind == 'entry_day' -%}
-        {{ return(["(funnel, entry_day) in (select funnel, entry_day from " ~ ref('int_touched_entry_days') ~ ")"]) }}
+        {{ return([("select funnel, entry_day from " ~ ref('int_touched_entry_days'), t ~ ".funnel = r.funnel and " ~ t ~ ".entry_day = r.entry_day")]) }}
     {%- elif kind == 'credit' -%}
-        {{ return([
-            "exists (select 1 from " ~ ref('int_touched_credits') ~ " as r where r.conversion = t.conversion"
-            ~ " and r.person_key = t.person_key and t.day between r.first_day and r.last_day)",
-        ]) }}
+        {{ return([(
+            "select conversion, person_key, first_day, last_day from " ~ ref('int_touched_credits'),
+            t ~ ".conversion = r.conversion and " ~ t ~ ".person_key = r.person_key and " ~ t ~ ".day between r.first_day and r.last_day",
+        )]) }}
+    {%- elif kind == 'retention_cell' -%}
+        {{ return([(
+            "select retention, cohort_start, dimension, raw_value, period from " ~ ref('int_retention_changes'),
+            t ~ ".retention = r.retention and " ~ t ~ ".cohort_start = r.cohort_start and " ~ t ~ ".dimension = r.dimension and "
+            ~ t ~ ".raw_value = r.raw_value and " ~ t ~ ".period = r.period",
+        )]) }}
     {%- else -%}
         {{ exceptions.raise_compiler_error("unknown kind of touched rows: " ~ kind) }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro days_touched(reason) -%}
+    {{ return("select day from " ~ ref('int_touched_days') ~ " where reason = '" ~ reason ~ "'") }}
+{%- endmacro %}
+
+{#- Whether the row t is touched. #}
+{% macro is_touched(kind, t='t') -%}
+    {%- for keys, condition in touched(kind, t) %}
+        {%- if not loop.first %} or {% endif %}exists (select 1 from ({{ keys }}) as r where {{ condition }})
+    {%- endfor -%}
 {%- endmacro %}
 
 {#- An incremental model that replaces the touched rows of a kind. dbt learns here what the kind reads. #}
@@ -89,36 +111,56 @@ copied when the build is published (modelling/publish.py names the same kinds), 
     {{ return(run_query("select unnest(rebuilt) from ops.current_build").columns[0].values() | list) }}
 {%- endmacro %}
 
-{#- The touched rows of a relation, each once. The conditions are worked out in any case, so that dbt learns what they read. #}
+{#- The touched rows of a relation, each once. The keys are worked out in any case, so that dbt learns what they read. #}
 {% macro touched_rows(relation, kind) -%}
-    {%- set conditions = touched(kind) -%}
+    {%- set pairs = touched(kind) -%}
     {%- if is_whole() -%}
         select t.* from {{ relation }} as t
-    {%- elif conditions | length == 1 -%}
-        select t.* from {{ relation }} as t where {{ conditions[0] }}
+    {%- elif pairs | length == 1 -%}
+        {{ rows_of_keys(relation, *pairs[0]) }}
     {%- else -%}
-        select t.* from {{ relation }} as t where t.ctid = any(array({{ touched_places(relation, conditions) }}))
+        select t.* from {{ relation }} as t where t.ctid = any(array({{ touched_places(relation, kind) }}))
     {%- endif -%}
 {%- endmacro %}
 
-{% macro touched_places(relation, conditions) -%}
-    {%- for condition in conditions %}
-        {%- if not loop.first %} union {% endif %}select t.ctid from {{ relation }} as t where {{ condition }}
+{% macro touched_places(relation, kind) -%}
+    {%- for keys, condition in touched(kind) %}
+        {%- if not loop.first %} union {% endif %}{{ rows_of_keys(relation, keys, condition, 'ctid') }}
     {%- endfor -%}
+{%- endmacro %}
+
+{#-
+The rows t of a relation that meet a condition with a row r of the keys. Key by key through an index, whatever the planner
+thinks of their number: what a run reads grows with what it touches, not with the table.
+-#}
+{% macro rows_of_keys(relation, keys, condition, columns='*') -%}
+    select found.{{ columns }}
+    from ({{ keys }}) as r
+    cross join lateral (
+        select t.{{ columns }} from {{ relation }} as t where {{ condition }} offset 0
+    ) as found
 {%- endmacro %}
 
 {% macro get_incremental_touched_sql(arg_dict) %}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) %}
     {%- set target = arg_dict['target_relation'] %}
-    {%- set conditions = touched(config.require('touched')) %}
     {%- if is_whole() %}
         truncate {{ target }};
     {%- else %}
-        delete from {{ target }} as d where d.ctid = any(array({{ touched_places(target, conditions) }}));
+        delete from {{ target }} as d where d.ctid = any(array({{ touched_places(target, config.require('touched')) }}));
     {%- endif %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}
 {% endmacro %}
+
+{#- The rows of some days; of a model that is computed whole, all rows. #}
+{% macro rows_of_days(relation, days) -%}
+    {%- if is_whole() -%}
+        select t.* from {{ relation }} as t
+    {%- else -%}
+        {{ rows_of_keys(relation, days, 't.day = r.day') }}
+    {%- endif -%}
+{%- endmacro %}
 
 {#- The events that a model reads: all of them, or those that this run has written. #}
 {% macro events_of_run(kind) -%}
@@ -128,17 +170,22 @@ copied when the build is published (modelling/publish.py names the same kinds), 
 
 {#- The events of the touched days and of the touched pairs of person and day. #}
 {% macro events_of_person_days() -%}
-    {%- set all, days, keys = ref('int_events'), ref('int_touched_days'), ref('int_touched_keys') -%}
+    {%- set all, day_keys, keys = ref('int_events'), days_touched('events'), ref('int_touched_keys') -%}
     {%- if is_whole() -%}
         select * from {{ all }}
     {%- else -%}
-        select * from {{ all }} where day in (select day from {{ days }} where reason = 'events')
+        {%- set other_keys %}
+            select
+                k.person_key,
+                {{ day_start('k.day') }} as starts_at,
+                {{ day_start('k.day + 1') }} as ends_at
+            from (select distinct person_key, day from {{ keys }}) as k
+            where k.day not in ({{ day_keys }})
+        {%- endset %}
+        {{ rows_of_keys(all, day_keys, 't.day = r.day') }}
         union all
-        select e.*
-        from {{ all }} as e
-        inner join (
-            select distinct person_key, day from {{ keys }}
-            where day not in (select day from {{ days }} where reason = 'events')
-        ) as k on e.person_key = k.person_key and e.day = k.day
+        {{ rows_of_keys(
+            all, other_keys, 't.person_key = r.person_key and t.occurred_at >= r.starts_at and t.occurred_at < r.ends_at'
+        ) }}
     {%- endif -%}
 {%- endmacro %}

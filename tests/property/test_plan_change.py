@@ -45,6 +45,18 @@ def test_a_new_kpi_and_a_changed_funnel_leave_events_and_sessions_as_they_are(bu
     assert builder.published() == stepwise
 
 
+def test_events_that_arrive_together_with_a_new_session_rule_are_counted(builder: Builder, tmp_path: Path) -> None:
+    events = history(random.Random(7), 160)
+    load(builder, tmp_path / "1.ndjson", events[:100])
+    builder.build(AS_OF)
+    publish_text(builder.connection, tmp_path, PLAN + "session_timeout: 20m\n")
+    load(builder, tmp_path / "2.ndjson", events[100:])
+    builder.build(AS_OF)
+    stepwise = builder.published()
+    builder.build(AS_OF, full_refresh=True)
+    assert builder.published() == stepwise
+
+
 def test_history_whose_raw_events_have_left_is_not_computed_again(builder: Builder, tmp_path: Path) -> None:
     load(builder, tmp_path / "1.ndjson", history(random.Random(6), 60))
     builder.build(AS_OF)

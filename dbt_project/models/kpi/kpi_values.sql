@@ -72,7 +72,7 @@ wide as (
         {%- endif %}
         {%- endfor %}
     from shown as s
-    left join {{ values }} as m
+    left join ({{ touched_rows(values, 'period') }}) as m
         on
             s.grain = m.grain
             and s.period_date = m.period_date

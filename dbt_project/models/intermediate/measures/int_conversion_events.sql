@@ -1,4 +1,4 @@
-{{ incremental_by('event', indexes=[{'columns': ['person_key', 'conversion', 'occurred_at']}, {'columns': ['day']}]) }}
+{{ incremental_by('event', indexes=[{'columns': ['person_key', 'conversion', 'occurred_at', 'day']}, {'columns': ['day']}]) }}
 
 with events as (
     select *

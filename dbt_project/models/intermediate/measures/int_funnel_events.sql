@@ -1,4 +1,4 @@
-{{ incremental_by('event', indexes=[{'columns': ['person_key', 'funnel', 'day']}, {'columns': ['day']}]) }}
+{{ incremental_by('event', indexes=[{'columns': ['person_key', 'funnel', 'day', 'occurred_at']}, {'columns': ['day']}]) }}
 
 {#- Strict funnels look at all activity of a person and at nothing else, the others at the events of their steps and exclusions. #}
 with events as (

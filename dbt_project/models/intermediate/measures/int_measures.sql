@@ -5,7 +5,7 @@
     ('events', ref('int_events'), event_dimensions(used_dimensions(plan_measures('events')))),
     ('sessions', ref('fct_sessions'), kept_dimensions('e.dimensions')),
 ] %}
-{%- set buckets, whole = ref('dim_dimension_values'), is_whole() %}
+{%- set buckets = ref('dim_dimension_values') %}
 
 {% for relation, table, dimensions in sources %}
     {%- set measures = plan_measures(relation) %}
@@ -22,10 +22,9 @@
             b.dimension,
             b.dimension_value
             {{- measure_columns(measures) }}
-        from {{ table }} as e
+        from ({{ touched_rows(table, relation) }}) as e
         cross join lateral {{ dimensions }}
         inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
-        where {{ 'true' if whole else touched(relation)[0] | replace('day in', 'e.day in') }}
         group by e.day, b.dimension, b.dimension_value
     ) as {{ relation }}_totals
     cross join lateral {{ measure_rows(measures, relation ~ '_totals') }}

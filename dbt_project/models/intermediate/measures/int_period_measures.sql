@@ -17,7 +17,7 @@ measure whose window is not longer than the period is the plain number of person
 {%- for m in hourly if m['is_hourly'] %}{% set ns.hourly = ns.hourly + [m] %}{% endfor %}
 {%- set sessions_hourly = namespace(found=[]) %}
 {%- for m in plan_measures('sessions') if m['is_hourly'] %}{% set sessions_hourly.found = sessions_hourly.found + [m] %}{% endfor %}
-{%- set buckets = ref('dim_dimension_values') %}
+{%- set buckets, period_day_keys = ref('dim_dimension_values'), 'select distinct day from period_days' %}
 
 with days as (
     {% if whole %}
@@ -52,7 +52,7 @@ sums as (
         m.measure,
         sum(m.value) as value
     from period_days as p
-    inner join {{ ref('int_measures') }} as m on p.day = m.day
+    inner join ({{ rows_of_days(ref('int_measures'), period_day_keys) }}) as m on p.day = m.day
     group by p.grain, p.period_start, m.dimension, m.dimension_value, m.measure
 ),
 
@@ -65,7 +65,7 @@ persons as (
         m.person_key,
         bit_or(m.measures) as measures
     from period_days as p
-    inner join {{ ref('int_person_measures') }} as m on p.day = m.day
+    inner join ({{ rows_of_days(ref('int_person_measures'), period_day_keys) }}) as m on p.day = m.day
     group by p.grain, p.period_start, m.dimension, m.dimension_value, m.person_key
 ),
 
@@ -109,7 +109,7 @@ items as (
         i.number,
         sum(i.amount) as amount
     from period_days as p
-    inner join {{ ref('int_items') }} as i on p.day = i.day
+    inner join ({{ rows_of_days(ref('int_items'), period_day_keys) }}) as i on p.day = i.day
     group by p.grain, p.period_start, i.dimension, i.dimension_value, i.measure, i.item, i.number
 ),
 
@@ -164,7 +164,7 @@ active as (
         a.dimension_value,
         count(distinct a.person_key) as persons
     from period_days as p
-    inner join {{ ref('fct_person_days') }} as a on p.day = a.day
+    inner join ({{ rows_of_days(ref('fct_person_days'), period_day_keys) }}) as a on p.day = a.day
     where p.grain <> 'day'
     group by p.grain, p.period_start, a.dimension, a.dimension_value
 ),
@@ -223,10 +223,10 @@ hours as (
                 b.dimension,
                 b.dimension_value
                 {{- measure_columns(measures) }}
-            from {{ table }} as e
+            from ({{ rows_of_days(table, 'select day from days') }}) as e
             cross join lateral {{ dimensions }}
             inner join {{ buckets }} as b on d.dimension = b.dimension and d.raw_value = b.raw_value
-            where {{ 'e.day in (select days.day from days)' if measures else 'false' }}
+            where {{ 'true' if measures else 'false' }}
             group by hour, e.day, b.dimension, b.dimension_value
         ) as hourly_{{ relation }}
         cross join lateral {{ measure_rows(measures, 'hourly_' ~ relation) }}

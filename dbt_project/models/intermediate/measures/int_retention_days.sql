@@ -1,11 +1,10 @@
+-- depends_on: {{ ref('int_retention_known') }}
 {{ incremental_by('person_day', indexes=[{'columns': ['person_key', 'day']}]) }}
-
-{%- set pairs = touched('person_day') %}
 
 with events as (
     select *
     from ({{ events_of_person_days() }}) as e
-    where person_key is not null and {{ 'true' if is_whole() else pairs[0] }}
+    where person_key is not null and {{ 'true' if is_whole() else is_touched('person_day', 'e') }}
 )
 
 {% for r in plan_rows('retentions', 'retention') %}

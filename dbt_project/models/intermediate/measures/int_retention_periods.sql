@@ -1,26 +1,26 @@
--- depends_on: {{ ref('int_touched_keys') }}
 {{ incremental_by('person_period', indexes=[{'columns': ['person_key', 'retention', 'period_start']}]) }}
 
-{%- set whole, touched_periods, days = is_whole(), touched('person_period'), ref('int_retention_days') %}
+{%- set whole, periods, days = is_whole(), ref('int_touched_person_periods'), ref('int_retention_days') %}
 
 {% for r in plan_rows('retentions', 'retention') %}
+    {%- set touched_periods %}
+        select
+            k.person_key,
+            k.period_start,
+            {{ next_period('k.period_start', r['grain']) }} as next_start
+        from {{ periods }} as k
+        where k.retention = '{{ r['retention'] }}'
+    {%- endset %}
+    {%- set condition = "t.person_key = r.person_key and t.day >= r.period_start and t.day < r.next_start and t.retention = '" ~ r['retention'] ~ "'" %}
     select
         retention,
         person_key,
-        period_start,
+        {{ period_start('d.day', r['grain']) }} as period_start,
         min(started_at) as started_at,
         bool_or(returned) as returned
-    from (
-        select
-            d.*,
-            {{ period_start('d.day', r['grain']) }} as period_start
-        from {{ days }} as d
-        where
-            d.retention = '{{ r['retention'] }}'
-            {{ '' if whole else 'and d.person_key in (select k.person_key from ' ~ ref('int_touched_keys') ~ ' as k)' }}
-    ) as d
-    where {{ 'true' if whole else touched_periods[0] }}
-    group by retention, person_key, period_start
+    from ({{ 'select * from ' ~ days if whole else rows_of_keys(days, touched_periods, condition) }}) as d
+    where d.retention = '{{ r['retention'] }}'
+    group by 1, 2, 3
     union all
 {% endfor %}
 select

@@ -1,12 +1,12 @@
 {{ incremental_by('person_day', indexes=[{'columns': ['person_key', 'day']}, {'columns': ['day']}]) }}
 
-{%- set plan, pairs = plan_row(), touched('person_day') %}
+{%- set plan = plan_row() %}
 
 {#- A day of which other persons are touched too is read whole, but only the touched pairs are written. -#}
 with events as (
     select *
     from ({{ events_of_person_days() }}) as e
-    where person_key is not null and {{ 'true' if is_whole() else pairs[0] }}
+    where person_key is not null and {{ 'true' if is_whole() else is_touched('person_day', 'e') }}
 )
 
 select

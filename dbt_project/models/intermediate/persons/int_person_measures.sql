@@ -31,7 +31,9 @@ with events as (
             {{ 'or ' if not loop.first }}({{ m['condition_sql'] }})
             {%- endfor %}
         )
-    group by e.person_key, e.day, b.dimension, b.dimension_value
+    group by e.day, e.person_key, b.dimension, b.dimension_value
+    {#- In the order of days, so that a day lies on few pages. #}
+    order by e.day
 {% else %}
     select person_key, day, 'all' as dimension, 'all' as dimension_value, b'0' as measures from events
     where false

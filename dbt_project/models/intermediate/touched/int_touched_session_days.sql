@@ -1,9 +1,7 @@
 -- depends_on: {{ ref('int_touched_keys') }}
 {#- Local days on which a session begins that this run writes again, before or now. #}
-select n.day from {{ ref('fct_sessions') }} as n
-where (n.person_key, n.session_key) in (select k.person_key, k.session_key from {{ ref('int_touched_keys') }} as k)
+select n.day from ({{ rows_of_keys(ref('fct_sessions'), *touched('session')[0]) }}) as n
 {% if published_exists('fct_sessions') %}
     union
-    select p.day from marts.fct_sessions as p
-    where (p.person_key, p.session_key) in (select k.person_key, k.session_key from {{ ref('int_touched_keys') }} as k)
+    select p.day from ({{ rows_of_keys('marts.fct_sessions', *touched('session')[0]) }}) as p
 {% endif %}

@@ -3,7 +3,7 @@
 
 {#- A person who is active on day d counts for DAU on d, for WAU until d+6 and for MAU until d+29, or until they are active
 again, whichever comes first: so each person adds one and takes away one, and a running sum counts them. #}
-{%- set whole, window = is_whole(), touched('window') %}
+{%- set whole = is_whole() %}
 
 with
 -- The days that the touched windows look at; a window lies in them whole.
@@ -28,8 +28,7 @@ active as (
         dimension_value,
         day,
         lead(day) over (partition by dimension, dimension_value, person_key order by day) as next_day
-    from {{ ref('fct_person_days') }}
-    where day in (select l.day from looked_at as l)
+    from ({{ rows_of_days(ref('fct_person_days'), 'select day from looked_at') }}) as d
 ),
 
 steps as (
@@ -65,4 +64,4 @@ select
     {{ day_start('day + 1') }} > {{ as_of() }} as is_partial
 from daily as d
 inner join spans using (dimension, dimension_value, day)
-where {{ 'true' if whole else window[0] }}
+where {{ 'true' if whole else is_touched('window', 'd') }}

@@ -1,7 +1,5 @@
 {{ incremental_by('lifecycle', indexes=[{'columns': ['grain', 'period_start']}]) }}
 
-{%- set whole, touched_periods = is_whole(), touched('lifecycle') %}
-
 with days as (
     select g.at::date as day
     from (select min(first_active_day) as first_day from {{ ref('dim_persons') }}) as f
@@ -18,8 +16,8 @@ periods as (
         (period_start - case grain when 'day' then interval '1 day' when 'week' then interval '7 days' else interval '1 month' end)::date
             as previous_start,
         {{ day_start('next_start') }} <= {{ as_of() }} as is_over
-    from every_period
-    where {{ 'true' if whole else touched_periods[0] }}
+    from every_period as p
+    where {{ 'true' if is_whole() else is_touched('lifecycle', 'p') }}
 ),
 
 now_active as (

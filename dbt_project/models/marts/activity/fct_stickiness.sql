@@ -1,7 +1,5 @@
 {{ incremental_by('lifecycle', indexes=[{'columns': ['grain', 'period_start']}]) }}
 
-{%- set whole, touched_periods = is_whole(), touched('lifecycle') %}
-
 with days as (
     select g.at::date as day
     from (select min(first_active_day) as first_day from {{ ref('dim_persons') }}) as f
@@ -13,8 +11,8 @@ every_period as (
 ),
 
 periods as (
-    select * from every_period
-    where {{ 'true' if whole else touched_periods[0] }}
+    select * from every_period as p
+    where {{ 'true' if is_whole() else is_touched('lifecycle', 'p') }}
 ),
 
 persons as (

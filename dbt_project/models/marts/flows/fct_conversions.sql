@@ -1,4 +1,4 @@
-{{ incremental_by('credit', indexes=[{'columns': ['person_key', 'conversion']}, {'columns': ['conversion', 'day']}]) }}
+{{ incremental_by('credit', indexes=[{'columns': ['person_key', 'conversion', 'day']}, {'columns': ['conversion', 'day']}]) }}
 
 with converted as (
     select t.* from ({{ touched_rows(ref('int_conversion_events'), 'credit') }}) as t

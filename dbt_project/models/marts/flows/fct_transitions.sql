@@ -1,12 +1,16 @@
 {{ incremental_by('flow', indexes=[{'columns': ['flow', 'day']}]) }}
 
 {#- By the local day on which the session begins; flows by person are cut where the day of the event changes. -#}
-{%- set whole, days, sessions, events = is_whole(), touched('flow'), ref('fct_sessions'), ref('int_events') %}
+{%- set whole, sessions, events = is_whole(), ref('fct_sessions'), ref('int_events') %}
 
 with
 {% for f in plan_rows('flows', 'flow') %}
     {{ f['flow'] }}_nodes as (
         {% if f['sequence_by'] == 'session' %}
+            {%- set nodes %}
+                select n.*, coalesce(({{ f['node_sql'] }})::text, '(none)') as node from {{ events }} as n
+                where ({{ f['condition_sql'] }})
+            {%- endset %}
             select
                 s.day as sequence_day,
                 e.person_key || ' ' || e.session_key as sequence,
@@ -15,20 +19,17 @@ with
                 e.occurred_at as node_at,
                 e.node
             from ({{ touched_rows(sessions, 'flow') }}) as s
-            inner join (
-                select *, coalesce(({{ f['node_sql'] }})::text, '(none)') as node from {{ events }}
-                where
-                    ({{ f['condition_sql'] }})
-                    {% if not whole %}
-                        and day in (
-                            select t.day + g.days
-                            from {{ ref('int_touched_days') }} as t
-                            cross join {{ source('config', 'plan') }} as p
-                            cross join generate_series(0, ceil(extract(epoch from p.max_session) / 86400)::integer) as g (days)
-                            where t.reason in ('persons', 'sessions')
-                        )
-                    {% endif %}
-            ) as e on s.person_key = e.person_key and s.session_key = e.session_key
+            {% if whole %}
+                inner join (
+                    {{ nodes }}
+                ) as e on s.person_key = e.person_key and s.session_key = e.session_key
+            {% else %}
+                cross join lateral (
+                    {{ nodes }}
+                    and n.person_key = s.person_key and n.session_key = s.session_key and n.occurred_at between s.started_at and s.ended_at
+                    offset 0
+                ) as e
+            {% endif %}
         {% else %}
             select
                 e.day as sequence_day,

@@ -1,5 +1,5 @@
 -- depends_on: {{ ref('int_touched_entries') }}
-{{ incremental_by('attempt', indexes=[{'columns': ['person_key', 'funnel']}, {'columns': ['funnel', 'entry_day']}]) }}
+{{ incremental_by('attempt', indexes=[{'columns': ['person_key', 'funnel', 'entry_day']}, {'columns': ['funnel', 'entry_day']}]) }}
 
 {%- set whole = is_whole() %}
 {%- set events, entries = ref('int_funnel_events'), ref('int_touched_entries') %}

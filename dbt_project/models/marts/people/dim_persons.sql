@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_retention_known') }}
 {{ incremental_by('person', indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with days as (
