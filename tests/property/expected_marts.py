@@ -121,6 +121,7 @@ class Expected:
             "daily": (Retention(view, named("buy"), "recurring", "day", 8), ("all",)),
             "rolling": (Retention(view, plan.activity, "recurring", "day", 6, rolling=True), ("all",)),
             "monthly": (Retention(plan.activity, plan.activity, "recurring", "month", 2), ("all",)),
+            "again": (Retention(plan.activity, plan.activity, "recurring", "day", 2), ("all",)),
         }
         rows: Table = {}
         for name, (definition, dimensions) in asked.items():

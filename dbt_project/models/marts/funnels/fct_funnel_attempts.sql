@@ -39,13 +39,16 @@
         -- The first, or the last, value of each dimension among the events that serve the steps; or that of one step.
         select jsonb_object_agg(d.key, d.value order by r.step {{ 'asc' if value == 'last' else 'desc' }}) as dimensions
         from unnest(a.reached, a.reached_at, a.reached_days) with ordinality as r (event_id, occurred_at, day, step)
-        inner join {{ events }} as e
-            on
-                e.person_key = a.person_key
-                and e.funnel = '{{ f['funnel'] }}'
-                and e.day = r.day
-                and e.event_id = r.event_id
-                and e.occurred_at = r.occurred_at
+        cross join lateral (
+            select dimensions from {{ events }} as s
+            where
+                s.person_key = a.person_key
+                and s.funnel = '{{ f['funnel'] }}'
+                and s.day = r.day
+                and s.occurred_at = r.occurred_at
+                and s.event_id = r.event_id
+            offset 0
+        ) as e
         cross join lateral jsonb_each_text(e.dimensions) as d
         {{ 'where r.step = ' ~ f['breakdown_step'] if value == 'step' }}
     ) as v
