@@ -69,11 +69,11 @@ select
 from (
     select
         n,
-        case when n < %(established)s then -1 else (n - %(established)s) / %(newcomers)s end as joined,
+        case when n < %(established)s::bigint then -1 else (n - %(established)s::bigint) / %(newcomers)s::bigint end as joined,
         case when c < 0.54 then 'DE' when c < 0.66 then 'AT' when c < 0.77 then 'CH' when c < 0.87 then 'FR' when c < 0.95 then 'NL' else 'PL' end
             as country,
         case when d < 0.66 then 'mobile' when d < 0.93 then 'desktop' else 'tablet' end as device
-    from (select n, random() as c, random() as d from generate_series(0, %(persons)s - 1) as n) as drawn
+    from (select n, random() as c, random() as d from generate_series(0, %(persons)s::bigint - 1) as n) as drawn
 ) as p
 inner join (
     values
@@ -88,19 +88,19 @@ LOG_INS = """
 update bench.persons set signed_up_on = %(day)s
 where n in (
     select n from bench.persons
-    where joined between %(day)s - 30 and %(day)s - 1 and (signed_up_on is null or signed_up_on > %(day)s)
+    where joined between %(day)s::bigint - 30 and %(day)s::bigint - 1 and (signed_up_on is null or signed_up_on > %(day)s::bigint)
     order by md5(n::text) limit %(log_ins)s
 )
 """
 # A day's visits, their events, and what a load leaves in the books. Visits have a step every 20 seconds.
 EVENTS = """
 with drawn as (
-    select n from bench.persons where joined = %(day)s or signed_up_on = %(day)s and joined < %(day)s
+    select n from bench.persons where joined = %(day)s::bigint or signed_up_on = %(day)s::bigint and joined < %(day)s
     union all
-    select floor(power(random(), 1.3) * (%(established)s + %(newcomers)s * %(day)s))::bigint from generate_series(1, (0.85 * %(visits)s)::int)
+    select floor(power(random(), 1.3) * (%(established)s::bigint + %(newcomers)s::bigint * %(day)s::bigint))::bigint from generate_series(1, (0.85 * %(visits)s::bigint)::int)
     union all
-    select %(established)s + %(newcomers)s * (%(day)s + 1) - 1 - floor(random() * %(newcomers)s * least(%(day)s + 1, 14))::bigint
-    from generate_series(1, (0.12 * %(visits)s)::int)
+    select %(established)s::bigint + %(newcomers)s::bigint * (%(day)s::bigint + 1) - 1 - floor(random() * %(newcomers)s::bigint * least(%(day)s::bigint + 1, 14))::bigint
+    from generate_series(1, (0.12 * %(visits)s::bigint)::int)
 ),
 visits as materialized (
     select
@@ -108,7 +108,7 @@ visits as materialized (
         row_number() over (partition by n order by starts) as number,
         p.*,
         (
-            %(date)s::date - case when %(day)s >= 3 and random() < 0.005 then 1 + floor(random() * 3)::int else 0 end
+            %(date)s::date - case when %(day)s::bigint >= 3 and random() < 0.005 then 1 + floor(random() * 3)::int else 0 end
             + starts * interval '1 second'
         ) at time zone 'Europe/Berlin' as started_at,
         random() < 0.25 as is_bounce,
@@ -155,7 +155,7 @@ orders as materialized (
 steps as (
     select visit, 0 as step, 'page_view' as event_name, null::numeric as value, '{"path": "/"}'::jsonb as properties from visits
     union all
-    select visit, 1, 'sign_up', null, '{"method": "email"}' from visits where signed_up_on = %(day)s and number = 1
+    select visit, 1, 'sign_up', null, '{"method": "email"}' from visits where signed_up_on = %(day)s::bigint and number = 1
     union all
     select visit, 2, 'search', null, jsonb_build_object('query', searched) from visits where searches and not is_bounce
     union all
@@ -193,7 +193,7 @@ stored as (
             s.*, v.n, v.country, v.region, v.device, v.platform, v.pays_in_francs,
             gen_random_uuid() as event_id,
             v.started_at + s.step * interval '20 seconds' + random() * interval '15 seconds' as occurred_at,
-            coalesce(v.signed_up_on < %(day)s or v.signed_up_on = %(day)s and (v.number > 1 or s.step > 0), false) as is_known
+            coalesce(v.signed_up_on < %(day)s::bigint or v.signed_up_on = %(day)s::bigint and (v.number > 1 or s.step > 0), false) as is_known
         from steps as s inner join visits as v using (visit)
     ) as e
     order by event_id
@@ -212,7 +212,7 @@ insert into raw.ingest_batches (
     finished_at, commit_order
 )
 select
-    %(batch)s, 'bench', 'day-' || %(day)s, 'day-' || %(day)s, 'none', 'loaded', count(*), count(*), min(occurred_at), max(occurred_at),
+    %(batch)s, 'bench', 'day-' || %(day)s::bigint, 'day-' || %(day)s::bigint, 'none', 'loaded', count(*), count(*), min(occurred_at), max(occurred_at),
     %(received)s, %(received)s, nextval('raw.commit_order')
 from stored
 """
