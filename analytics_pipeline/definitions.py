@@ -6,7 +6,7 @@ from analytics_pipeline import automation
 from analytics_pipeline.anomalies.assets import anomalies
 from analytics_pipeline.forecasting.assets import forecast
 from analytics_pipeline.ingest.assets import ingest_assets
-from analytics_pipeline.lifecycle.assets import tier
+from analytics_pipeline.lifecycle.assets import storage_policies, tier
 from analytics_pipeline.modelling.assets import builds, dbt_docs, dbt_models, dbt_resource, publish, touched_days
 from analytics_pipeline.modelling.dbt import require_manifest
 from analytics_pipeline.quality.assets import gate_assets
@@ -38,6 +38,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             forecast,
             anomalies,
             tier,
+            storage_policies,
             executive,
             dbt_docs,
         ],

@@ -6,6 +6,7 @@ What a product means (events, KPIs, time zone) is not a setting: it is in the tr
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -24,6 +25,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".analytics"), description="Folder for everything that is kept on this machine.")
     database_url: SecretStr | None = Field(None, description="postgresql:// URL. Unset: the embedded server.")
+    timescaledb: Literal["auto", "off", "require"] = Field(
+        "auto", description="auto: used where the server has it. off: never. require: fail without the community edition."
+    )
     object_store: str = Field("", description="file:///folder or s3://bucket/prefix. Unset: $ANALYTICS_HOME/lake.")
     s3_endpoint_url: str | None = Field(None, description="For S3 servers other than AWS.")
     tracking_plan: str = Field("", description="Path or name of the plan. Unset: the published one, or the sample's.")

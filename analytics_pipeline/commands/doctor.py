@@ -27,7 +27,13 @@ totals as (
     from batches
 ),
 events as (
-    select batch_id, count(*) as stored from raw.events group by batch_id
+    select batch_id, sum(rows)::bigint as stored
+    from (
+        select batch_id, count(*) as rows from raw.events group by batch_id
+        union all
+        select batch_id, rows from ops.departures
+    ) as e
+    group by batch_id
 ),
 quarantine as (
     select batch_id, count(*) as stored, count(resolved_at) as resolved from raw.quarantine group by batch_id

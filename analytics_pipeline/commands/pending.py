@@ -148,9 +148,8 @@ def _tier(connection: psycopg.Connection, settings: Settings) -> Step:
         "select count(*), coalesce(sum(rows), 0) from ops.tier_catalogue where status = 'current'"
     ).fetchone()
     state = f"{total[0]} days, {total[1]:,} rows" if total else ""
-    return Step(
-        "Parquet tier", ("lake/raw_events", "ops/tier_catalogue"), None if done else "not checked for this build", state
-    )
+    assets = ("lake/raw_events", "ops/tier_catalogue", "ops/policies")
+    return Step("Parquet tier", assets, None if done else "not checked for this build", state)
 
 
 def _report(connection: psycopg.Connection) -> Step:

@@ -36,6 +36,7 @@ _STEP_TITLES = {
     "forecast": "Forecast",
     "ml__anomalies": "Anomalies",
     "tier": "Parquet tier",
+    "ops__policies": "Storage",
     "reports__executive": "Report",
     "docs__dbt": "dbt docs",
 }

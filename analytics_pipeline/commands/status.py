@@ -32,6 +32,9 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
             where status in ('loaded', 'revoked') order by started_at desc limit 5
             """
         ).fetchall()
+        stored = connection.execute(
+            "select relation, policy, setting, owner, ran_at, summary from ops.policies order by relation, policy"
+        ).fetchall()
         steps = pending_steps(connection, settings)
     return {
         "home": str(settings.home),
@@ -40,6 +43,7 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
             "embedded": warehouse.is_embedded,
             "server": can.server_version // 10000,
             "timescaledb": can.timescaledb,
+            "raw_events": can.raw_events,
         },
         "events": dict(zip(("read", "accepted", "duplicate", "quarantined"), map(int, books[:4]), strict=True)),
         "latest_event_at": books[4].isoformat() if books[4] else None,
@@ -50,6 +54,10 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         "last_loads": [
             {"batch_id": str(i), "uri": u, "status": s, "kind": k, "read": r, "accepted": a, "at": at.isoformat()}
             for i, u, s, k, r, a, at in loads
+        ],
+        "policies": [
+            {"relation": r, "policy": p, "setting": s, "owner": o, "ran_at": at.isoformat() if at else None, "summary": t}
+            for r, p, s, o, at, t in stored
         ],
         "steps": [{"title": s.title, "due": s.due, "state": s.state} for s in steps if s.assets],
     }
@@ -75,6 +83,10 @@ def written(report: dict[str, Any]) -> str:
         + (" (revoked)" if load["status"] == "revoked" else "")
         for load in report["last_loads"]
     ]
+    if report["policies"]:
+        lines += ["", "Storage"] + [
+            f"  {p['relation']:<20} {p['policy']:<18} {p['setting']:<34} {p['summary']}" for p in report["policies"]
+        ]
     lines += [""] + [
         f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]
     ]

@@ -48,6 +48,7 @@ REASONS: Final = {
     "time_without_zone": "the time has no zone, and the mapping states none for this source",
     "before_start": "the time is before the start of the tracking plan",
     "in_future": "the time is more than one day after the receipt",
+    "too_late": "the time is before the raw horizon: events of that time have left the warehouse, and its numbers stay",
     "invalid_received_time": "the time of receipt can't be read",
     "invalid_value": "the value is not a number of at most 14 digits before the point",
     "invalid_properties": "the properties are not a JSON object",

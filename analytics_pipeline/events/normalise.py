@@ -70,7 +70,7 @@ def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
     """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
     database = new_engine()
     database.register("records", _EMPTY)
-    database.register("constants", _NO_CONSTANTS)
+    database.register("constants", _CONSTANTS.empty_table())
     fields = extract(database.sql(_READABLE), mapping)
     fields.create_view("fields")
     cast_properties(database.sql(_NORMALISE), mapping).create_view("judged")
@@ -80,7 +80,15 @@ def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
 class Normaliser:
     """Applies one mapping to the chunks of one batch."""
 
-    def __init__(self, mapping: Mapping, source: str, batch_id: UUID, starts_at: datetime, now: datetime) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        source: str,
+        batch_id: UUID,
+        starts_at: datetime,
+        now: datetime,
+        horizons: dict[str, datetime] | None = None,
+    ) -> None:
         """
         Args:
             mapping: which path fills which column.
@@ -88,19 +96,24 @@ class Normaliser:
             batch_id: that the events carry.
             starts_at: earlier events are refused.
             now: the time of receipt of records that do not say one.
+            horizons: earlier events are refused as too late: of an event name, or "" for all.
         """
         self._mapping = mapping
+        horizons = {name: at.astimezone(UTC) for name, at in (horizons or {}).items()}
         constants: dict[str, Any] = {
             "source": source,
             "batch_id": str(batch_id),
             "starts_at": starts_at.astimezone(UTC),
             "now": now.astimezone(UTC),
+            "horizon": horizons.pop("", _NO_HORIZON),
+            "horizon_names": list(horizons),
+            "horizons": list(horizons.values()),
             "longest": LONGEST_TEXT,
             "constants_have_specials": any(set(text) & set("\\\t\n\r") for text in (source, *constants_of(mapping))),
         }
         self._idle = _idle[mapping.sha256]
         self._database = self._idle.pop() if self._idle else _prepared(mapping)
-        self._database.register("constants", pa.table({name: [value] for name, value in constants.items()}))
+        self._database.register("constants", pa.table({name: [value] for name, value in constants.items()}, _CONSTANTS))
 
     def __enter__(self) -> "Normaliser":
         return self
@@ -162,16 +175,20 @@ class Normaliser:
         return Normalised(pa.concat_tables([first.events, second.events]), first.refused + second.refused)
 
 
-_NO_CONSTANTS = pa.schema(
+_NO_HORIZON = datetime(1, 1, 1, tzinfo=UTC)
+_CONSTANTS = pa.schema(
     [
         ("source", pa.string()),
         ("batch_id", pa.string()),
         ("starts_at", pa.timestamp("us", "UTC")),
         ("now", pa.timestamp("us", "UTC")),
+        ("horizon", pa.timestamp("us", "UTC")),
+        ("horizon_names", pa.list_(pa.string())),
+        ("horizons", pa.list_(pa.timestamp("us", "UTC"))),
         ("longest", pa.int64()),
         ("constants_have_specials", pa.bool_()),
     ]
-).empty_table()
+)
 _EMPTY = pa.table(
     {
         "line_number": pa.array([], pa.int64()),

@@ -27,6 +27,7 @@ reasoned as (
             when received > now + interval 1 year then 'invalid_received_time'
             when occurred_time < starts_at then 'before_start'
             when occurred_time > received + interval 1 day then 'in_future'
+            when occurred_time < greatest(horizon, horizons[list_position(horizon_names, event_name)]) then 'too_late'
             when value is not null and number is null then 'invalid_value'
             when properties is not null
                 and not case when starts_with(properties, '{') and not contains(document, '"{') then true else is_object(properties) end then 'invalid_properties'
@@ -44,7 +45,7 @@ select
     case
         when reason_code = 'invalid_value' then value
         when reason_code = 'invalid_received_time' then received_at
-        when reason_code in ('invalid_time', 'time_without_zone', 'before_start', 'in_future') then occurred_at
+        when reason_code in ('invalid_time', 'time_without_zone', 'before_start', 'in_future', 'too_late') then occurred_at
     end as offending,
     coalesce(uuid, uuid_v5(name)) as event_id,
     event_name,

@@ -16,8 +16,6 @@ from analytics_pipeline.warehouse.partitions import WEEK, week_of
 
 DEDUP_WINDOW = timedelta(days=7)
 LOCK = 726_002
-LOADING = 726_006
-"""Shared by loads, held alone by a revocation."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID, _UUID_ARRAY = 2950, 2951
 _STORED = """
@@ -114,10 +112,9 @@ def times_of(events: pa.Table) -> "npt.NDArray[np.int64]":
     return events["occurred_at"].cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
 
 
-def weeks_of(times: "npt.NDArray[np.int64]") -> set[datetime]:
-    """The weeks of partitions that the times lie in."""
-    days = np.unique(times // 86_400_000_000)
-    return {week_of(_EPOCH + timedelta(days=int(day))) for day in days}
+def days_of(times: "npt.NDArray[np.int64]") -> set[datetime]:
+    """The UTC days that the times lie in."""
+    return {_EPOCH + timedelta(days=int(day)) for day in np.unique(times // 86_400_000_000)}
 
 
 def _stored(connection: psycopg.Connection, ids: Any, times: Any) -> dict[UUID, list[datetime]]:

@@ -23,6 +23,7 @@ from analytics_pipeline.ingest import batch as batches
 from analytics_pipeline.ingest import deduplication
 from analytics_pipeline.ingest.batch import Batch, Counts, Origin
 from analytics_pipeline.ingest.ledger import Ledger
+from analytics_pipeline.warehouse.locks import LOADING
 from analytics_pipeline.warehouse.partitions import Partitions
 
 _T = TypeVar("_T")
@@ -86,7 +87,7 @@ def _load_once(
     refused_again: set[int] | None,
 ) -> Batch:
     connection.execute("set transaction isolation level read committed")
-    connection.execute("select pg_advisory_xact_lock_shared(%s)", (deduplication.LOADING,))
+    connection.execute("select pg_advisory_xact_lock_shared(%s)", (LOADING,))
     digest = hashlib.sha256(f"{origin.source}:{origin.content_sha256}".encode()).hexdigest()
     if connection.execute("select pg_try_advisory_xact_lock(%s)", (int(digest[:15], 16),)).fetchone() == (False,):
         return Batch(origin.uri, "elsewhere")
@@ -99,7 +100,8 @@ def _load_once(
     batch_id, now = uuid.uuid4(), datetime.now(UTC)
     batches.begin(connection, batch_id, origin, mapping, now)
     payload_format: dict[str, object] = {"kind": "json"}
-    with Normaliser(mapping, origin.source, batch_id, plan[0], now) as normaliser, Ledger() as ledger:
+    horizons = dict[str, datetime](connection.execute("select event_name, before from ops.horizons").fetchall())
+    with Normaliser(mapping, origin.source, batch_id, plan[0], now, horizons) as normaliser, Ledger() as ledger:
         writer = _Writer(connection, origin, batch_id, now, ledger, refused_again)
         with closing(_ahead((records, normaliser.apply(records)) for records in read())) as chunks:
             for records, chunk in chunks:
@@ -171,7 +173,7 @@ class _Writer:
             The stored events, the refusals.
         """
         refused: list[Refusal] = []
-        self._partitions.ensure(deduplication.weeks_of(deduplication.times_of(events)))
+        self._partitions.ensure(deduplication.days_of(deduplication.times_of(events)))
         stored: list[pa.Table] = []
         while events.num_rows:
             new = _by_id(events, deduplication.is_new(self._connection, events))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from analytics_pipeline.errors import UsageError
-from analytics_pipeline.ingest import deduplication
+from analytics_pipeline.warehouse.locks import LOADING
 
 _EVENTS = """
 with gone as (
@@ -66,7 +66,7 @@ def revoke(connection: psycopg.Connection, batch: str) -> Revoked:
     """
     with connection.transaction():
         # A load that is under way may hold its events against this one: they come before or after it as a whole.
-        connection.execute("select pg_advisory_xact_lock(%s)", (deduplication.LOADING,))
+        connection.execute("select pg_advisory_xact_lock(%s)", (LOADING,))
         batch_id, uri = _find(connection, batch)
         overlapping = connection.execute(_OVERLAPPING, (batch_id,)).fetchall()
         replays = connection.execute(

@@ -117,7 +117,7 @@ def begin_build(
             raise AnalyticsError("no tracking plan is published: materialise config/tracking_plan first")
         rebuilt = rebuilt_models(_changed_parts(connection))
         connection.execute("update ops.builds set rebuilt = %s where build_id = %s", (rebuilt, build_id))
-        if row[3] or rebuilt:
+        if row[3] or "int_events" in rebuilt:
             _require_history(connection)
         connection.execute(
             """
@@ -133,7 +133,10 @@ def begin_build(
 
 
 def _require_history(connection: psycopg.Connection) -> None:
-    """Days whose raw events are gone, and which no writer has named, would lose their numbers."""
+    """Days whose raw events are gone, and which no writer has named, would lose their numbers.
+
+    Those that left behind a horizon are read from int_events again, as long as it is there.
+    """
     if connection.execute("select to_regclass('marts.fct_events')").fetchone() == (None,):
         return
     row = connection.execute(
@@ -141,11 +144,17 @@ def _require_history(connection: psycopg.Connection) -> None:
         with kept as (
             select (min(e.occurred_at) at time zone min(p.timezone))::date as first_day
             from raw.events as e cross join config.plan as p
+        ),
+        departed as (
+            select (h.before at time zone p.timezone)::date as until
+            from ops.horizons as h cross join config.plan as p
+            where h.event_name = '' and to_regclass('build_intermediate.int_events') is not null
         )
         select min(e.day), max(e.day)
         from marts.fct_events as e cross join kept
         where
             e.day < coalesce(kept.first_day, 'infinity'::date)
+            and e.day >= coalesce((select until from departed), '-infinity'::date)
             and e.day not in (select day from ops.changes where consumed_by is null and day is not null)
         """
     ).fetchone()

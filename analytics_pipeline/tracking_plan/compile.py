@@ -15,6 +15,7 @@ from analytics_pipeline.tracking_plan.read import line_of
 from analytics_pipeline.tracking_plan.schema import TrackingPlan
 from analytics_pipeline.tracking_plan.schema.measures import Kpi
 from analytics_pipeline.tracking_plan.schema.parts import Selector
+from analytics_pipeline.warehouse.chunks import chunk_interval
 
 T = TypeVar("T")
 
@@ -78,6 +79,11 @@ class _Compiler:
         tables["flows"] = [self._flow(n, base["sessions"]) for n in plan.flows]
         tables["conversions"] = [self._conversion(n, base["events"]) for n in plan.conversions]
         tables["parts"] = plan_parts(head, tables, base)
+        tiers = plan.tiers
+        tables["storage"] = [
+            {"chunk_interval": chunk_interval(plan.events_per_day)}
+            | {"hot": tiers.hot, "warehouse": tiers.warehouse, "cold": tiers.cold}
+        ]
         digest = definition_hash(head, tables)
         return CompiledPlan(plan.name, digest, {"plan": [{**head, "plan_hash": digest}], **tables})
 

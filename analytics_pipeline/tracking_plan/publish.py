@@ -1,6 +1,7 @@
 """Makes a compiled plan the warehouse's: writes `config.*` and notes in the ledger what has to be computed again."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ _EMPTY = {
             0 as days_since_first_active, 0::bigint as events, false as is_churned where false
     """,
 }
+_OVERVIEW = (Path(__file__).parent / "live_overview.sql").read_text()
 _ORDER = (
     "events",
     "properties",
@@ -43,6 +45,7 @@ _ORDER = (
     "retentions",
     "flows",
     "conversions",
+    "storage",
     "parts",
 )
 _EXPRESSIONS = (
@@ -89,9 +92,23 @@ def publish_plan(connection: psycopg.Connection, plan: CompiledPlan) -> bool:
         for table in _ORDER:
             _insert(connection, table, plan.tables[table])
         _try_expressions(connection, plan)
+        _show_overview(connection, plan)
         if before is not None:
             connection.execute("insert into ops.changes (cause) values ('plan')")
     return True
+
+
+def _show_overview(connection: psycopg.Connection, plan: CompiledPlan) -> None:
+    """The live overview reads raw events with the plan's own conditions, which are compiled."""
+    row = plan.tables["plan"][0]
+    excluded = " or ".join(f"({rule['condition_sql']})" for rule in plan.tables["excluded_traffic"]) or "false"
+    conditions = {
+        "converts": row["conversion_sql"],
+        "is_revenue": row["revenue_sql"],
+        "is_refund": row["refund_sql"],
+        "is_excluded": excluded,
+    }
+    connection.execute(sql.SQL(_OVERVIEW).format(**{name: sql.SQL(text) for name, text in conditions.items()}))
 
 
 def _try_expressions(connection: psycopg.Connection, plan: CompiledPlan) -> None:

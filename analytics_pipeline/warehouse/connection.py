@@ -23,11 +23,25 @@ OLDEST_SERVER = 160000
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a server can do; the edition decides what the dbt macros use."""
+    """What a server can do, and how raw events are stored on it.
+
+    Attributes:
+        server_version: as PostgreSQL gives it: 180001.
+        timescaledb: edition of the extension in this database.
+        timescaledb_version: of it.
+        raw_events: "hypertable", or native "partitions"; a hypertable has a columnstore and continuous aggregates in the
+            community edition only.
+    """
 
     server_version: int
     timescaledb: Literal["none", "apache", "community"]
     timescaledb_version: str | None
+    raw_events: Literal["hypertable", "partitions"]
+
+    @property
+    def columnstore(self) -> bool:
+        """Whether old chunks can be compressed, and aggregates refreshed continuously."""
+        return self.timescaledb == "community" and self.raw_events == "hypertable"
 
 
 @dataclass(frozen=True)
@@ -118,11 +132,33 @@ def capabilities(connection: psycopg.Connection) -> Capabilities:
     """
     installed = connection.execute("select extversion from pg_extension where extname = 'timescaledb'").fetchone()
     if installed is None:
-        return Capabilities(connection.info.server_version, "none", None)
+        return Capabilities(connection.info.server_version, "none", None, "partitions")
     connection.execute("select time_bucket(interval '1 day', now())")
     row = connection.execute("select current_setting('timescaledb.license', true)").fetchone()
     edition: Literal["apache", "community"] = "community" if row and row[0] == "timescale" else "apache"
-    return Capabilities(connection.info.server_version, edition, installed[0])
+    is_hypertable = connection.execute(
+        "select 1 from timescaledb_information.hypertables where hypertable_schema = 'raw' and hypertable_name = 'events'"
+    ).fetchone()
+    return Capabilities(connection.info.server_version, edition, installed[0], "hypertable" if is_hypertable else "partitions")
+
+
+def _check_timescaledb(can: Capabilities, setting: str, place: str) -> None:
+    """Hold what the warehouse has become against the setting.
+
+    Raises:
+        WarehouseUnavailable: they differ.
+    """
+    if setting == "require" and not can.columnstore:
+        has = f"TimescaleDB {can.timescaledb_version} ({can.timescaledb})" if can.timescaledb_version else "no TimescaleDB"
+        raise WarehouseUnavailable(
+            f"ANALYTICS_TIMESCALEDB is require, and {place} has {has}, with raw events as {can.raw_events}: "
+            "use a server with the community edition and an empty database, or set it to auto"
+        )
+    if setting == "off" and can.raw_events == "hypertable":
+        raise WarehouseUnavailable(
+            f"ANALYTICS_TIMESCALEDB is off, but raw events at {place} are a hypertable already: use an empty database, or set "
+            "it to auto"
+        )
 
 
 @contextmanager
@@ -140,6 +176,9 @@ def open_warehouse(settings: Settings, tell: Callable[[str], None] = embedded.te
                 raise WarehouseUnavailable(
                     f"PostgreSQL {connection.info.server_version // 10000} at {warehouse.place} is too old: 16 to 18 work"
                 )
-        migrate(warehouse.url)
+        migrate(warehouse.url, settings.timescaledb)
+        if settings.timescaledb != "auto":
+            with warehouse.connect(autocommit=True) as connection:
+                _check_timescaledb(capabilities(connection), settings.timescaledb, warehouse.place)
         os.environ.update({k: v for k, v in warehouse.environment().items() if k != "ANALYTICS_DATABASE_URL"})
         yield warehouse

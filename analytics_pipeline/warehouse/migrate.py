@@ -23,8 +23,13 @@ def current_revision(connection: psycopg.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, timescaledb: str = "auto") -> None:
     """Apply what is missing; one process at a time, the others wait.
+
+    Args:
+        url: of the warehouse.
+        timescaledb: "off" makes raw events a partitioned table also where the server has TimescaleDB; else it is used
+            where it is there. Counts once, when the tables are made.
 
     Raises:
         WarehouseUnavailable: the warehouse was written by a newer version.
@@ -41,17 +46,17 @@ def migrate(url: str) -> None:
                 f"the warehouse is at revision {current}, this version knows {newest}: install the newer analytics-pipeline"
             )
         if current != newest:
-            _upgrade(url)
+            _upgrade(url, timescaledb)
 
 
-def _upgrade(url: str) -> None:
+def _upgrade(url: str, timescaledb: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy.exc import ProgrammingError
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
-    config.attributes["url"] = url
+    config.attributes["url"], config.attributes["timescaledb"] = url, timescaledb
     try:
         command.upgrade(config, "head")
     except ProgrammingError as error:

@@ -1,6 +1,6 @@
-"""Weekly partitions of raw.events on servers without TimescaleDB, which cuts its hypertable into chunks itself.
+"""Partitions of raw.events on servers without TimescaleDB, which cuts its hypertable into chunks itself.
 
-A partition keeps the unique index small, so that a load costs the same however long the history is.
+They are made by loads that need them, and ahead of time by `lifecycle.storage`; `chunks` lists and drops them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,16 @@ from pg_inherits as i inner join pg_class as c on c.oid = i.inhrelid
 where i.inhparent = 'raw.events'::regclass
 """
 
+Bounds = tuple[datetime, datetime]
+
 
 def week_of(moment: datetime) -> datetime:
-    """The Monday, 00:00 UTC, on which the partition of a time begins."""
-    return _ORIGIN + (moment - _ORIGIN) // WEEK * WEEK
+    """The Monday, 00:00 UTC, on which the week of a time begins."""
+    return _start_of(moment, WEEK)
+
+
+def _start_of(moment: datetime, width: timedelta) -> datetime:
+    return _ORIGIN + (moment - _ORIGIN) // width * width
 
 
 class Partitions:
@@ -33,35 +39,48 @@ class Partitions:
         kind = connection.execute("select relkind from pg_class where oid = 'raw.events'::regclass").fetchone()
         self._needed = kind == ("p",)
         self._connection = connection
-        self._weeks: set[datetime] = set()
+        self._days: set[datetime] = set()
 
-    def ensure(self, weeks: set[datetime]) -> None:
-        """See to it that events of these weeks can be stored.
+    def ensure(self, days: set[datetime]) -> None:
+        """See to it that events of these days can be stored.
 
         Args:
-            weeks: Mondays, 00:00 UTC.
+            days: 00:00 UTC.
         """
-        if not self._needed or weeks <= self._weeks:
+        if not self._needed or days <= self._days:
             return
-        if _missing(self._connection, weeks):
+        if _missing(_bounds(self._connection), days):
             info = self._connection.info
             with psycopg.connect(info.dsn, password=info.password, options="-c timezone=UTC") as connection:
                 connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-                for week in _missing(connection, weeks):
-                    _create(connection, week)
-        self._weeks |= weeks
+                row = connection.execute("select chunk_interval from config.storage").fetchone()
+                width, bounds = (row[0] if row else WEEK), _bounds(connection)
+                while missing := _missing(bounds, days):
+                    bounds.append(_room(bounds, missing[0], width))
+                    _create(connection, *bounds[-1])
+        self._days |= days
 
 
-def _missing(connection: psycopg.Connection, weeks: set[datetime]) -> list[datetime]:
+def _bounds(connection: psycopg.Connection) -> list[Bounds]:
+    return connection.execute(_BOUNDS).fetchall()
+
+
+def _missing(bounds: list[Bounds], days: set[datetime]) -> list[datetime]:
     """Those for which there is no partition yet."""
-    bounds = connection.execute(_BOUNDS).fetchall()
-    return [week for week in sorted(weeks) if not any(start <= week < end for start, end in bounds)]
+    return [day for day in sorted(days) if not any(start <= day < end for start, end in bounds)]
 
 
-def _create(connection: psycopg.Connection, week: datetime) -> None:
+def _room(bounds: list[Bounds], day: datetime, width: timedelta) -> Bounds:
+    """The partition of a day, as wide as its neighbours leave room: they may be of another width."""
+    start = _start_of(day, width)
+    end = start + width
+    return max([start, *(e for _, e in bounds if e <= day)]), min([end, *(s for s, _ in bounds if s > day)])
+
+
+def _create(connection: psycopg.Connection, start: datetime, end: datetime) -> None:
     """ATTACH blocks neither readers nor writers of the other partitions; CREATE ... PARTITION OF would."""
-    name = sql.Identifier("raw", f"events_{week:%Y_%m_%d}")
+    name = sql.Identifier("raw", f"events_{start:%Y_%m_%d}")
     like = "create table {} (like raw.events including defaults including constraints)"
     attach = "alter table raw.events attach partition {} for values from ({}) to ({})"
     connection.execute(sql.SQL(like).format(name))
-    connection.execute(sql.SQL(attach).format(name, sql.Literal(week.isoformat()), sql.Literal((week + WEEK).isoformat())))
+    connection.execute(sql.SQL(attach).format(name, sql.Literal(start.isoformat()), sql.Literal(end.isoformat())))

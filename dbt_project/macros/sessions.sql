@@ -142,10 +142,39 @@ beyond the limit, again and again.
     where e.excluded_by is null
 {%- endmacro %}
 
-{#- Staged events of the changed days, or all of them. #}
+{#- Staged events of the changed days, or all of them, as a query. #}
 {% macro staged_events_of_run() -%}
     {%- set staged, changed = ref('stg_raw__events'), ref('int_changed_events') -%}
-    {{ return(staged if is_whole() else changed) }}
+    select * from {{ staged if is_whole() else changed }}
+    {%- if is_whole() %} {{ departed_events() }}{% endif -%}
+{%- endmacro %}
+
+{#-
+Events that have left raw behind a horizon, to be added to a query of staged ones. int_events keeps all that count; it is read
+by name, as the last build left it.
+-#}
+{% macro departed_events(days=none) -%}
+    {%- if has_departed() %}
+        union all
+        select
+            {{ event_columns() }},
+            null::text as excluded_by
+        from build_intermediate.int_events as e
+        where
+            exists (
+                select 1 from {{ source('ops', 'horizons') }} as h
+                where h.event_name in ('', e.event_name) and e.occurred_at < h.before
+            )
+            {%- if days %} and e.day in (select d.day from {{ days }} as d){% endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro has_departed(kept_in='build_intermediate.int_events') -%}
+    {%- set _ = source('ops', 'horizons') -%}
+    {%- if not execute -%}{{ return(false) }}{%- endif -%}
+    {{ return(run_query(
+        "select exists (select from ops.horizons) and to_regclass('" ~ kept_in ~ "') is not null"
+    ).rows[0][0]) }}
 {%- endmacro %}
 
 {#- The columns of a staged event. #}

@@ -35,6 +35,9 @@ class TrackingPlan(Part):
     values_per_dimension: int = Field(50, ge=1, le=1000)
     conversion: EventSelector | None = Field(None, description="What converts a session.")
     revenue: Revenue | None = None
+    events_per_day: int | None = Field(
+        None, ge=1, description="Expected number: decides how much time a chunk of raw events covers."
+    )
     exclude: dict[Name, str] = Field({}, description="Internal, test and bot traffic: conditions over the event columns.")
     events: dict[Annotated[str, StringConstraints(min_length=1)], Event]
     dimensions: dict[Name, str] = {}

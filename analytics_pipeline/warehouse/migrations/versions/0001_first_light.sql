@@ -65,10 +65,11 @@ create table raw.quarantine (
 );
 create index on raw.quarantine (batch_id);
 
--- Where the server has TimescaleDB, raw events are a hypertable; everything else stays the same.
+-- Where the server has TimescaleDB, raw events are a hypertable, unless the settings say off; everything else stays the same.
 do $$
 begin
-    if exists (select from pg_available_extensions where name = 'timescaledb') then
+    if current_setting('analytics.timescaledb', true) is distinct from 'off'
+    and exists (select from pg_available_extensions where name = 'timescaledb') then
         create extension if not exists timescaledb;
         perform create_hypertable('raw.events', by_range('occurred_at', interval '7 days'), create_default_indexes => false);
     end if;

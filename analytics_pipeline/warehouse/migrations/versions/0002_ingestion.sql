@@ -32,7 +32,11 @@ declare
     last_week timestamptz;
 begin
     if exists (select from pg_extension where extname = 'timescaledb') then
-        return;
+        if exists (
+            select from timescaledb_information.hypertables where hypertable_schema = 'raw' and hypertable_name = 'events'
+        ) then
+            return;
+        end if;
     end if;
     alter table raw.events rename to events_before_partitions;
     alter index raw.events_event_id_occurred_at rename to events_before_partitions_event_id_occurred_at;

@@ -8,7 +8,7 @@ select distinct on (day, anonymous_id)
     user_id,
     occurred_at as linked_at,
     event_id
-from {{ staged_events_of_run() }}
+from ({{ staged_events_of_run() }}) as e
 where user_id is not null and anonymous_id is not null and excluded_by is null and {{ 'false' if mode == 'none' else 'true' }}
 order by
     day asc,

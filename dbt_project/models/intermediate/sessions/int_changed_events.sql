@@ -9,3 +9,4 @@ cross join lateral (
     offset 0
 ) as s
 where {{ 'false' if is_whole_build() else 'true' }}
+{% if not is_whole_build() %}{{ departed_events(ref('int_changed_days')) }}{% endif %}

@@ -6,10 +6,16 @@
 ) }}
 
 {%- set staged, fresh = ref('stg_raw__events'), ref('int_touched_events') %}
+{%- set events %}
+    (
+        select * from {{ staged }}
+        {{ departed_events() }}
+    )
+{%- endset %}
 
 {% if is_whole() %}
     with identified as (
-        {{ identified_events(staged) }}
+        {{ identified_events(events) }}
     ),
 
     placed as (

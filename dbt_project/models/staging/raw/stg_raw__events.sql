@@ -44,6 +44,11 @@ final as (
     where
         occurred_at <= (select as_of from {{ source('ops', 'current_build') }})
         and batch_id not in (select batch_id from {{ source('ops', 'hidden_batches') }})
+        -- What is about to leave, or has left in part, is read where it stays (macros/sessions.sql).
+        and not exists (
+            select 1 from {{ source('ops', 'horizons') }} as h
+            where h.event_name in ('', e.event_name) and e.occurred_at < h.before
+        )
 )
 
 select * from final
