@@ -142,7 +142,7 @@ def capabilities(connection: psycopg.Connection) -> Capabilities:
     return Capabilities(connection.info.server_version, edition, installed[0], "hypertable" if is_hypertable else "partitions")
 
 
-def _check_timescaledb(can: Capabilities, setting: str, place: str) -> None:
+def check_timescaledb(can: Capabilities, setting: str, place: str) -> None:
     """Hold what the warehouse has become against the setting.
 
     Raises:
@@ -179,6 +179,6 @@ def open_warehouse(settings: Settings, tell: Callable[[str], None] = embedded.te
         migrate(warehouse.url, settings.timescaledb)
         if settings.timescaledb != "auto":
             with warehouse.connect(autocommit=True) as connection:
-                _check_timescaledb(capabilities(connection), settings.timescaledb, warehouse.place)
+                check_timescaledb(capabilities(connection), settings.timescaledb, warehouse.place)
         os.environ.update({k: v for k, v in warehouse.environment().items() if k != "ANALYTICS_DATABASE_URL"})
         yield warehouse
