@@ -190,13 +190,23 @@ def publish(file: str) -> None:
 
 @cli.command()
 @click.option("--prepare", is_flag=True, help="Only make the dbt manifest, for instance when an image is built.")
-def doctor(prepare: bool) -> None:
+@click.option("--tune", "is_tuning", is_flag=True, help="Only say which PostgreSQL settings suit its machine and this work.")
+@click.option("--memory", default=None, help="With --tune: that the server may use, such as 32GB. [embedded: this machine's]")
+@click.option("--cores", type=click.IntRange(1, 1024), default=None, help="With --tune: likewise.")
+@click.option("--format", "form", type=click.Choice(["table", "sql"]), default=None, help="With --tune. [default: table]")
+def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None, form: str | None) -> None:
     """Check the installation, the connection and the books."""
     from analytics_pipeline.commands.doctor import examine
+    from analytics_pipeline.commands.tune import tune
     from analytics_pipeline.modelling.dbt import prepare_manifest
     from analytics_pipeline.settings import load_settings
 
+    if not is_tuning and (memory or cores or form):
+        raise click.UsageError("--memory, --cores and --format belong to --tune")
     settings = load_settings()
+    if is_tuning:
+        click.echo(tune(settings, memory, cores, form or "table"))
+        return
     if prepare:
         prepare_manifest(settings)
         return

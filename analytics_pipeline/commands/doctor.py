@@ -88,6 +88,8 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
                 else ", no TimescaleDB"
             )
             yield Finding("warehouse", f"{warehouse.place}, PostgreSQL {can.server_version // 10000}{edition}")
+            columnstore = "with a columnstore and continuous aggregates" if can.columnstore else "without a columnstore"
+            yield Finding("raw events", f"a hypertable {columnstore}" if can.raw_events == "hypertable" else "native partitions")
             yield from _books(connection)
             yield from _identities(connection)
     except AnalyticsError as error:
