@@ -89,7 +89,8 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
             )
             yield Finding("warehouse", f"{warehouse.place}, PostgreSQL {can.server_version // 10000}{edition}")
             columnstore = "with a columnstore and continuous aggregates" if can.columnstore else "without a columnstore"
-            yield Finding("raw events", f"a hypertable {columnstore}" if can.raw_events == "hypertable" else "native partitions")
+            kind = f"a hypertable {columnstore}" if can.raw_events == "hypertable" else "native partitions"
+            yield Finding("raw events", kind)
             yield from _books(connection)
             yield from _identities(connection)
     except AnalyticsError as error:
