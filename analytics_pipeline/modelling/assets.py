@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from analytics_pipeline.modelling.builds import begin_build, current_build
-from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
+from analytics_pipeline.modelling.dbt import column_descriptions, dbt_environment, dbt_executable
 from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
 from analytics_pipeline.modelling.lineage import with_column_lineage
 from analytics_pipeline.modelling.publish import TABLES, PublishedTable, publish_build
@@ -112,10 +112,11 @@ def _published_spec(table: PublishedTable) -> dg.AssetSpec:
 
 @dg.multi_asset(name="publish", specs=[_published_spec(table) for table in TABLES])
 def publish(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    descriptions = column_descriptions(warehouse.settings)
     with warehouse.connect() as connection:
         written = publish_build(connection, current_build(connection))
         for table in TABLES:
-            metadata = table_metadata(connection, table.schema, table.name)
+            metadata = table_metadata(connection, table.schema, table.name, descriptions[table.name])
             rows = written[f"{table.schema}.{table.name}"]
             lineage = {
                 column.name: [dg.TableColumnDep(dg.AssetKey([f"build_{table.schema}", table.name]), column.name)]

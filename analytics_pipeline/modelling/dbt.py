@@ -1,5 +1,6 @@
 """The dbt project and its manifest: where they are, and how the manifest comes to be. Running models is in `assets`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,16 @@ def require_manifest(settings: Settings) -> Path:
     if not path.exists():
         raise AnalyticsError(f"{path} is missing: run `analytics-pipeline doctor --prepare` once after installing, or `demo`")
     return path
+
+
+def column_descriptions(settings: Settings) -> dict[str, dict[str, str]]:
+    """What the manifest says of each model's columns: {model: {column: description}}."""
+    nodes = json.loads(require_manifest(settings).read_text())["nodes"].values()
+    return {
+        node["name"]: {name: column["description"] for name, column in node["columns"].items()}
+        for node in nodes
+        if node["resource_type"] == "model"
+    }
 
 
 def start_manifest(settings: Settings) -> "subprocess.Popen[str] | None":

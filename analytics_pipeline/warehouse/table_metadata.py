@@ -1,6 +1,7 @@
 """Row count and columns of a table, as Dagster's catalogue shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -11,8 +12,17 @@ _SMALL = 2000
 """Pages up to which rows are counted one by one."""
 
 
-def table_metadata(connection: psycopg.Connection, schema: str, table: str) -> dict[str, Any]:
-    """dagster/row_count (an estimate of large tables), dagster/column_schema and dagster/table_name of a table."""
+def table_metadata(
+    connection: psycopg.Connection, schema: str, table: str, descriptions: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """dagster/row_count (an estimate of large tables), dagster/column_schema and dagster/table_name of a table.
+
+    Args:
+        connection: to the warehouse.
+        schema: of the table.
+        table: its name.
+        descriptions: of its columns, by name.
+    """
     query = "select relpages, reltuples::bigint from pg_class where oid = to_regclass(%s)"
     pages, count = connection.execute(query, (f"{schema}.{table}",)).fetchone() or (0, -1)
     if count < 0 or pages < _SMALL:
@@ -28,7 +38,7 @@ def table_metadata(connection: psycopg.Connection, schema: str, table: str) -> d
     return {
         "dagster/row_count": count,
         "dagster/table_name": f"{schema}.{table}",
-        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns]),
+        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, kind, descriptions.get(name)) for name, kind in columns]),
     }
 
 
