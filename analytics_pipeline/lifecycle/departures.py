@@ -105,21 +105,31 @@ def drop_older(connection: psycopg.Connection, can: Capabilities, horizon: datet
 
 
 def _drop(connection: psycopg.Connection, can: Capabilities, chunk: Chunk, store_url: str) -> str:
+    """Loads wait for the horizon only, not for the counting of what leaves."""
     bounds = {"starts_at": chunk.starts_at, "ends_at": chunk.ends_at}
+    if waits := _missing(connection, bounds, store_url):
+        return waits
     with connection.transaction():
         connection.execute("select set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
         connection.execute("select pg_advisory_xact_lock(%s)", (LOADING,))
         if connection.execute(_UNCOUNTED, bounds).fetchone() != (False,):
             return "it has changes that no build has published"
-        missing: list[tuple[date]] = connection.execute(
-            _MISSING, {**bounds, "relation": RELATION, "store_url": store_url}
-        ).fetchall()
-        if missing:
-            return f"{len(missing)} of its days, from {missing[0][0]}, are not in {store_url} as they are here"
-        connection.execute(_NOTE_CHUNK, bounds)
         connection.execute(_MOVE_HORIZON, {"event_name": "", "before": chunk.ends_at, "rounded_up": True})
+    with connection.transaction():
+        connection.execute("select set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
+        if waits := _missing(connection, bounds, store_url):
+            return waits
+        connection.execute(_NOTE_CHUNK, bounds)
         chunks.drop(connection, can, chunk)
     return ""
+
+
+def _missing(connection: psycopg.Connection, bounds: dict[str, datetime], store_url: str) -> str:
+    """What keeps a chunk from leaving; empty when each of its days is in the store."""
+    missing: list[tuple[date]] = connection.execute(
+        _MISSING, {**bounds, "relation": RELATION, "store_url": store_url}
+    ).fetchall()
+    return f"{len(missing)} of its days, from {missing[0][0]}, are not in {store_url} as they are here" if missing else ""
 
 
 def delete_kind(connection: psycopg.Connection, can: Capabilities, event_name: str, horizon: datetime) -> str:
