@@ -81,8 +81,8 @@ def server(worker_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def warehouse(server: str) -> Iterator[Warehouse]:
-    """A migrated, empty database of its own."""
+def embedded_warehouse(server: str) -> Iterator[Warehouse]:
+    """A migrated, empty database of its own on the embedded server."""
     name = f"test_{uuid.uuid4().hex}"
     admin = server.replace("/analytics?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -90,6 +90,12 @@ def warehouse(server: str) -> Iterator[Warehouse]:
     yield Warehouse(server.replace("/analytics?", f"/{name}?"), is_embedded=True)
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def warehouse(embedded_warehouse: Warehouse) -> Warehouse:
+    """A migrated, empty one. Tests in `tests/warehouse` get it from TimescaleDB, too."""
+    return embedded_warehouse
 
 
 @pytest.fixture

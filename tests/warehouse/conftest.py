@@ -1,4 +1,9 @@
-"""Servers that only tests of the warehouse need."""
+"""Servers that only tests of the warehouse need.
+
+Tests that use the fixture `warehouse`, `connection` or `planned` run twice: on the embedded server and on a community TimescaleDB.
+Two markers say otherwise, with the reason: `only_on`, where a test is about one of the two; `own_server`, where it needs of
+TimescaleDB what the one in WebAssembly can't do, and so runs on a native one only.
+"""
 
 import os
 import socket
@@ -13,7 +18,62 @@ import pytest
 
 from analytics_pipeline.errors import ObjectStoreError
 from analytics_pipeline.object_store import S3Store
-from tests.conftest import require
+from analytics_pipeline.warehouse.connection import Warehouse
+from tests.conftest import missing, require
+from tests.timescaledb.servers import NativeServer, ServerMissing, WasmServer, install
+
+NATIVE_URL = "ANALYTICS_TEST_TIMESCALEDB_URL"
+SERVERS = ("embedded", "timescaledb")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(server, why): a test about embedded, or about timescaledb")
+    config.addinivalue_line("markers", f"own_server(why): on TimescaleDB a test for a native server, which {NATIVE_URL} names")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A run for each server that a test is about."""
+    if "warehouse" not in metafunc.fixturenames:
+        return
+    only = metafunc.definition.get_closest_marker("only_on")
+    servers = [server for server in SERVERS if only is None or server == only.args[0]]
+    metafunc.parametrize("warehouse", servers, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What needs a native TimescaleDB is skipped by name without one, and not in silence."""
+    own = item.get_closest_marker("own_server")
+    if own is None or os.environ.get(NATIVE_URL) or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return
+    if item.callspec.params.get("warehouse") == "timescaledb":
+        reason = f"NOBODY CHECKED THIS ON TIMESCALEDB, for which {NATIVE_URL} has to name a native server: {own.args[0]}"
+        item.add_marker(pytest.mark.skip(reason))
+
+
+@pytest.fixture
+def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """A migrated, empty one on the server of this run."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("embedded_warehouse")
+    else:
+        with request.getfixturevalue("timescaledb").warehouse() as warehouse:
+            yield warehouse
+
+
+@pytest.fixture(scope="session")
+def timescaledb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeServer | WasmServer]:
+    """The native server that is named, or one of this worker in WebAssembly."""
+    if url := os.environ.get(NATIVE_URL):
+        yield NativeServer(url)
+        return
+    node, npm = (require(program, "the warehouse works on TimescaleDB") for program in ("node", "npm"))
+    try:
+        install(npm)
+    except ServerMissing as error:
+        missing(f"nobody checked that the warehouse works on TimescaleDB: {error}")
+    server = WasmServer(node, tmp_path_factory.mktemp("timescaledb"))
+    yield server
+    server.stop()
 
 
 def free_port() -> int:

@@ -137,6 +137,7 @@ def write_folder(folder: Path, files: int, each: int) -> None:
         (folder / f"{f}.ndjson").write_text("\n".join([*lines, lines[0], "broken"]) + "\n")
 
 
+@pytest.mark.own_server("with one backend the loaders would take turns")
 def test_two_loaders_on_one_folder_load_each_event_once(
     planned: psycopg.Connection, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -156,6 +157,7 @@ def test_an_unclosed_quote_costs_its_own_line_only(planned: psycopg.Connection, 
     assert planned.execute("select line_number, reason_code from raw.quarantine").fetchall() == [(4, "invalid_csv")]
 
 
+@pytest.mark.own_server("a WebAssembly stack is too small for a record that is nested so deep")
 def test_a_record_that_postgresql_cannot_store_is_refused_alone(planned: psycopg.Connection, tmp_path: Path) -> None:
     huge = event(2)
     huge["properties"] = '{"n": 1e200000}'

@@ -10,6 +10,9 @@ import pytest
 from analytics_pipeline.warehouse.connection import Warehouse
 from tests.conftest import PLAN
 
+pytestmark = pytest.mark.only_on(
+    "embedded", "plans are in plain tables; each test of the warehouse publishes one on its server"
+)
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -22,6 +22,7 @@ from analytics_pipeline.ingest.sources.configuration import RedisSource, load_so
 from analytics_pipeline.ingest.sources.redis_streams import lag
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.warehouse.connection import Warehouse
+from tests.warehouse.test_partitions import make_chunk
 
 AT = "2026-02-01T10:00:00Z"
 ENVELOPE = load_mapping("envelope")
@@ -54,10 +55,12 @@ def test_a_good_record_is_no_duplicate_of_one_that_was_refused(planned: psycopg.
     assert (batch.accepted, batch.duplicate, batch.quarantined) == (1, 1, 1)
 
 
+@pytest.mark.own_server("two loads are under way at once")
 def test_a_load_that_met_duplicates_of_a_shorter_one_is_named_when_that_is_revoked(
     planned: psycopg.Connection, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     """The long one began first, the short one was committed first."""
+    make_chunk(planned, tmp_path)
     short: list[Batch] = []
     path = tmp_path / "long.ndjson"
     path.write_text("\n".join(json.dumps(good(n)) for n in (1, 2)))
@@ -71,6 +74,7 @@ def test_a_load_that_met_duplicates_of_a_shorter_one_is_named_when_that_is_revok
     assert [i for i, _ in revoke(planned, str(short[0].batch_id)).overlapping] == [long.batch_id]
 
 
+@pytest.mark.own_server("a revocation waits while a load is under way")
 def test_a_revocation_waits_for_loads_that_are_under_way(
     planned: psycopg.Connection, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -87,6 +91,7 @@ def test_a_revocation_waits_for_loads_that_are_under_way(
         assert load_file(planned, path, ENVELOPE, "envelope", meanwhile).duplicate == 1
 
 
+@pytest.mark.only_on("embedded", "files are read before any server sees them")
 def test_lines_of_quoted_csv_are_numbered_by_line_feeds_over_all_blocks(planned: psycopg.Connection, tmp_path: Path) -> None:
     rows = ['"1\r2\r3"'] * 5 + ["x" * 1000] * 14_000
     text = "event_name,occurred_at,note\n" + "".join(f"view,{'' if n > 4 else AT},{note}\n" for n, note in enumerate(rows))
@@ -100,6 +105,7 @@ def test_lines_of_quoted_csv_are_numbered_by_line_feeds_over_all_blocks(planned:
     )
 
 
+@pytest.mark.only_on("embedded", "files are read before any server sees them")
 def test_an_unclosed_quote_does_not_swallow_the_file(planned: psycopg.Connection, tmp_path: Path) -> None:
     rows = ['"a",' + AT + ',"open'] + [f"b,{AT},{'y' * 900}"] * 20_000
     batch = load(planned, tmp_path / "a.csv", ("event_name,occurred_at,note\n" + "\n".join(rows)).encode())

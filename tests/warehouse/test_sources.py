@@ -137,6 +137,7 @@ def customers(connection: psycopg.Connection) -> list[str]:
     return sorted(row[0] for row in connection.execute("select user_id from raw.events").fetchall())
 
 
+@pytest.mark.own_server("the application's snapshot stays open while the load writes")
 def test_rows_are_read_from_where_the_last_run_ended(planned: psycopg.Connection, table: SqlSource) -> None:
     assert has_new(planned, table) is False
     assert read(planned, table) == []
@@ -152,6 +153,7 @@ def test_rows_are_read_from_where_the_last_run_ended(planned: psycopg.Connection
     assert customers(planned) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.own_server("the application's snapshot stays open while the load writes")
 @pytest.mark.parametrize("savepoint", [False, True])
 def test_a_row_that_is_committed_after_a_later_one_was_read_is_not_lost(
     planned: psycopg.Connection, warehouse: Warehouse, table: SqlSource, savepoint: bool
@@ -174,6 +176,7 @@ def test_a_row_that_is_committed_after_a_later_one_was_read_is_not_lost(
     assert planned.execute("select count(*), count(distinct event_id) from raw.events").fetchone() == (3, 3)
 
 
+@pytest.mark.own_server("the application's snapshot stays open while the load writes")
 def test_a_transaction_that_took_its_id_before_it_wrote_is_not_lost(
     planned: psycopg.Connection, warehouse: Warehouse, table: SqlSource
 ) -> None:
@@ -192,6 +195,7 @@ def test_a_transaction_that_took_its_id_before_it_wrote_is_not_lost(
     assert customers(planned) == ["early", "fast"]
 
 
+@pytest.mark.own_server("the application's snapshot stays open while the load writes")
 def test_a_reader_that_dies_before_the_commit_moves_nothing(planned: psycopg.Connection, table: SqlSource) -> None:
     class Killed(Exception):
         pass

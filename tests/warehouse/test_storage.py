@@ -240,9 +240,8 @@ def test_a_changed_policy_really_changes_and_a_dropped_one_goes(
     assert "retention" not in {row[0] for row in planned.execute(query).fetchall()}
 
 
+@pytest.mark.only_on("timescaledb", "other servers have no scheduler of this kind")
 def test_jobs_of_timescaledbs_scheduler_on_our_tables_are_removed(planned: psycopg.Connection, store: ObjectStore) -> None:
-    if not capabilities(planned).columnstore:
-        pytest.skip("this server has no scheduler of TimescaleDB's")
     planned.execute("select add_compression_policy('raw.events', interval '3 days')")
     planned.execute("select add_retention_policy('raw.events', interval '3 days')")
     keep_storage(planned, store)

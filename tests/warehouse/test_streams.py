@@ -23,6 +23,7 @@ from analytics_pipeline.ingest.sources.configuration import KafkaSource, RedisSo
 from analytics_pipeline.warehouse.connection import Warehouse
 from tests.conftest import require
 
+pytestmark = pytest.mark.only_on("embedded", "offsets are in plain tables, and brokers are slow")
 AT = datetime(2026, 2, 1, 10, tzinfo=UTC)
 ENVELOPE = load_mapping("envelope")
 
