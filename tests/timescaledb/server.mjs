@@ -8,7 +8,8 @@
 // - one that has only read so far steps aside for them, and cursors can be read while another connection's transaction is open
 //   (they see what that one has written);
 // - settings, temporary tables and advisory locks are shared, and forgotten when the last connection leaves;
-// - statement_timeout and cancel do nothing; a client that asks for another database gets this one.
+// - statement_timeout and cancel do nothing; a client that asks for another database gets this one;
+// - the stack is small: JSON that is nested a thousand deep can crash it.
 
 import net from 'node:net'
 import { parseArgs } from 'node:util'

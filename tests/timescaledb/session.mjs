@@ -2,8 +2,8 @@
 
 import { Names } from './names.mjs'
 import {
-  authenticationOk, backendKey, bodyOf, commandComplete, copyInResponse, errorResponse, messagesOf, MessageReader, parameterStatus,
-  readyForQuery, REQUESTS, SYNC, textAt, typeOf,
+  authenticationOk, backendKey, bodyOf, commandComplete, copyInResponse, errorResponse, messagesOf, MessageReader, parametersOf,
+  parameterStatus, readyForQuery, REQUESTS, sqlOf, SYNC, textAt, typeOf,
 } from './wire.mjs'
 
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -195,19 +195,8 @@ export class Session {
   }
 }
 
-function parametersOf(packet) {
-  const words = packet.toString('utf8', 8).split('\0')
-  return Object.fromEntries(Array.from({ length: words.length >> 1 }, (_, i) => [words[2 * i], words[2 * i + 1]]))
-}
-
 /** Whether messages only open, read or close cursors. What was prepared before they could run is unknown. */
 function isCursorWork(messages) {
   const texts = messages.map(sqlOf).filter((sql) => sql !== null)
   return texts.every((sql) => CURSOR_WORK.test(sql)) && (texts.length > 0 || messages.every((sent) => typeOf(sent) !== 'B'))
-}
-
-function sqlOf(sent) {
-  const [type, body] = [typeOf(sent), bodyOf(sent)]
-  if (type !== 'Q' && type !== 'P') return null
-  return textAt(body, type === 'P' ? textAt(body, 0).next : 0).text
 }

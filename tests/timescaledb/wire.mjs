@@ -15,6 +15,19 @@ export function textAt(bytes, start) {
   return { text: bytes.toString('utf8', start, end), next: end + 1 }
 }
 
+/** The SQL of a simple query or of a statement to prepare; null for other messages. */
+export function sqlOf(received) {
+  const [type, body] = [typeOf(received), bodyOf(received)]
+  if (type !== 'Q' && type !== 'P') return null
+  return textAt(body, type === 'P' ? textAt(body, 0).next : 0).text
+}
+
+/** Names and values of a startup packet: user, database, options. */
+export function parametersOf(packet) {
+  const words = packet.toString('utf8', 2 * LENGTH_BYTES).split('\0')
+  return Object.fromEntries(Array.from({ length: words.length >> 1 }, (_, i) => [words[2 * i], words[2 * i + 1]]))
+}
+
 export const zeroEnded = (text) => Buffer.from(`${text}\0`, 'utf8')
 
 export function int32(number) {
