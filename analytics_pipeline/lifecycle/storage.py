@@ -6,17 +6,16 @@ What is copied to Parquet before is in `tiers`, the live tables are in `live`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
 from analytics_pipeline.lifecycle import departures, live
 from analytics_pipeline.warehouse import chunks
 from analytics_pipeline.warehouse.connection import Capabilities
-from analytics_pipeline.warehouse.partitions import Partitions
 
 AHEAD = 4
-"""Pieces of time for which partitions are there before the first event."""
+"""Pieces of time that are there before their first event."""
 
 _FOREIGN_JOBS = """
 select job_id from timescaledb_information.jobs
@@ -85,9 +84,13 @@ def policies(
             f"{storage.chunk_interval.days} days",
             lambda: _set_interval(connection, can, storage.chunk_interval),
         ),
+        Policy(
+            "raw.events",
+            "chunks ahead",
+            f"{AHEAD} intervals",
+            lambda: _make_ahead(connection, can, storage.chunk_interval, as_of),
+        ),
     ]
-    if can.raw_events == "partitions":
-        found.append(Policy("raw.events", "partitions ahead", f"{AHEAD} intervals", lambda: _make_ahead(connection, as_of)))
     if can.columnstore:
         found.append(
             Policy(
@@ -157,12 +160,9 @@ def _set_interval(connection: psycopg.Connection, can: Capabilities, interval: t
     return "changed: future chunks have it" if chunks.set_interval(connection, can, interval) else "as it was"
 
 
-def _make_ahead(connection: psycopg.Connection, as_of: datetime) -> str:
-    row = connection.execute("select chunk_interval from config.storage").fetchone()
-    today = as_of.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    step = row[0] if row else chunks.WEEK
-    Partitions(connection).ensure({today + n * step for n in range(AHEAD + 1)})
-    return f"up to {today + AHEAD * step:%Y-%m-%d}"
+def _make_ahead(connection: psycopg.Connection, can: Capabilities, interval: timedelta, as_of: datetime) -> str:
+    chunks.make_ahead(connection, can, {as_of + n * interval for n in range(AHEAD + 1)})
+    return f"up to {as_of + AHEAD * interval:%Y-%m-%d}"
 
 
 def compress_older(connection: psycopg.Connection, can: Capabilities, horizon: datetime) -> str:

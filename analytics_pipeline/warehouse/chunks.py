@@ -3,13 +3,15 @@
 A piece keeps the unique index small, so that a load costs the same however long the history is, and leaves as a whole.
 """
 
+import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg import sql
 
 from analytics_pipeline.warehouse.connection import Capabilities
+from analytics_pipeline.warehouse.partitions import Partitions
 
 EVENTS_PER_CHUNK = 10_000_000
 """About 3 GB of rows and 0.7 GB of unique index, which a load has to keep in memory."""
@@ -84,6 +86,36 @@ def set_interval(connection: psycopg.Connection, can: Capabilities, interval: ti
         return False
     connection.execute("select set_chunk_time_interval('raw.events', %s::interval)", (interval,))
     return True
+
+
+def make_ahead(connection: psycopg.Connection, can: Capabilities, moments: set[datetime]) -> None:
+    """Make the pieces that events of these times will need, so that no load has to.
+
+    A load that makes a chunk holds a lock on the hypertable until it ends, for which others wait that need a new one. An
+    event that comes and goes in one transaction leaves its chunk behind, and nothing else.
+
+    Args:
+        connection: autocommit.
+        can: what the server can do.
+        moments: with their zone.
+    """
+    if can.raw_events == "partitions":
+        Partitions(connection).ensure({m.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) for m in moments})
+        return
+    there = chunks(connection, can)
+    for moment in sorted(moments):
+        if any(c.starts_at <= moment < c.ends_at for c in there):
+            continue
+        event_id = uuid.uuid4()
+        with connection.transaction():
+            connection.execute(
+                """
+                insert into raw.events (event_id, event_name, occurred_at, received_at, source, batch_id)
+                values (%s, '', %s, %s, '', %s)
+                """,
+                (event_id, moment, moment, event_id),
+            )
+            connection.execute("delete from raw.events where event_id = %s and occurred_at = %s", (event_id, moment))
 
 
 def drop(connection: psycopg.Connection, can: Capabilities, chunk: Chunk) -> None:

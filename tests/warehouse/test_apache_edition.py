@@ -124,6 +124,7 @@ def test_only_policies_that_it_can_carry_out_are_applied(
     assert set(keep_storage(planned, store)) == {
         "live.quarter_hours: refresh",
         "raw.events: chunk interval",
+        "raw.events: chunks ahead",
         "raw.events: keep ping",
         "raw.events: retention",
     }

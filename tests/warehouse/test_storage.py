@@ -73,6 +73,17 @@ def test_a_busier_plan_gets_narrower_chunks_between_those_that_are_there(
     assert len(everything(planned)) == 32
 
 
+def test_chunks_are_there_before_their_first_event_and_nothing_else_is(planned: psycopg.Connection, store: ObjectStore) -> None:
+    keep_storage(planned, store, FIRST)
+    found = chunks(planned, capabilities(planned))
+    for n in range(5):
+        assert any(c.starts_at <= FIRST + n * WEEK < c.ends_at for c in found)
+    assert everything(planned) == []
+    assert planned.execute(LIVE).fetchall() == []
+    keep_storage(planned, store, FIRST)
+    assert chunks(planned, capabilities(planned)) == found
+
+
 def test_late_and_double_events_and_revocations_reach_the_columnstore(
     planned: psycopg.Connection, tmp_path: Path, store: ObjectStore
 ) -> None:
