@@ -85,7 +85,7 @@ def written(report: dict[str, Any]) -> str:
     ]
     if report["policies"]:
         lines += ["", "Storage"] + [
-            f"  {p['relation']:<20} {p['policy']:<18} {p['setting']:<34} {p['summary']}" for p in report["policies"]
+            f"  {p['relation']:<20} {p['policy']:<32} {p['setting']:<34} {p['summary']}" for p in report["policies"]
         ]
     lines += [""] + [
         f"  {'·' if s['due'] else '✓'} {s['title']:<15} {s['due'] or 'up to date'}  {s['state']}" for s in report["steps"]

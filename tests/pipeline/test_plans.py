@@ -156,10 +156,12 @@ def days(name: str, db: psycopg.Connection, marker: dict[str, Any]) -> Days:
     """The generated events by local day, less those that nobody delivered yet and those that the plan leaves out."""
     first, last = date.fromisoformat(marker["first_day"]), date.fromisoformat(marker["last_day"])
     generator, found = generator_of(name), defaultdict(list)
-    arrived = {str(row[0]) for row in db.execute("select event_id from raw.events")}
+    # Kinds with a `keep` have left raw by now; those that count are where the models keep them.
+    query = "select event_id from raw.events union select event_id from build_intermediate.int_events"
+    arrived = {str(row[0]) for row in db.execute(query)}
     for event in (e for day in generator.generate(first, (last - first).days + 1) for e in day):
         day = event["occurred_at"].astimezone(generator.ZONE).date()
-        assert event["event_id"] in arrived or day > last - LATEST, event
+        assert event["event_id"] in arrived or day > last - LATEST or EXCLUDED[name](event), event
         if day <= last and event["event_id"] in arrived and not EXCLUDED[name](event):
             found[day].append(event)
     assert len(found) == (last - first).days + 1
