@@ -197,7 +197,6 @@ def publish(file: str) -> None:
 def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None, form: str | None) -> None:
     """Check the installation, the connection and the books."""
     from analytics_pipeline.commands.doctor import examine
-    from analytics_pipeline.commands.tune import tune
     from analytics_pipeline.modelling.dbt import prepare_manifest
     from analytics_pipeline.settings import load_settings
 
@@ -205,6 +204,8 @@ def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None
         raise click.UsageError("--memory, --cores and --format belong to --tune")
     settings = load_settings()
     if is_tuning:
+        from analytics_pipeline.commands.tune import tune
+
         click.echo(tune(settings, memory, cores, form or "table"))
         return
     if prepare:

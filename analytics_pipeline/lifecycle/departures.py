@@ -67,7 +67,7 @@ select %(event_name)s, ops.day_start(day, timezone) from rounded
 on conflict (event_name) do update set before = excluded.before, moved_at = clock_timestamp()
 where excluded.before > ops.horizons.before
 """
-_DELETE_DAY = """
+_DELETE_KIND = """
 with gone as (
     delete from raw.events
     where event_name = %(event_name)s and occurred_at >= %(starts_at)s and occurred_at < %(ends_at)s
@@ -75,6 +75,7 @@ with gone as (
 )
 insert into ops.departures (batch_id, event_name, rows, reason)
 select batch_id, %(event_name)s, count(*), 'keep' from gone group by batch_id
+returning rows
 """
 
 
@@ -164,11 +165,7 @@ def _delete(connection: psycopg.Connection, event_name: str, starts_at: datetime
         # A chunk may hold more than what TimescaleDB decompresses for one statement; others take the setting for a name.
         connection.execute("set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
         literals = {name: sql.Literal(value) for name, value in values.items()}
-        connection.execute(_literal(_DELETE_DAY, literals))
-        row = connection.execute(
-            "select coalesce(sum(rows), 0) from ops.departures where event_name = %s and departed_at >= now()", (event_name,)
-        ).fetchone()
-    return int(row[0]) if row else 0
+        return sum(rows for (rows,) in connection.execute(_literal(_DELETE_KIND, literals)))
 
 
 def _literal(query: str, literals: dict[str, sql.Literal]) -> sql.Composed:

@@ -13,6 +13,7 @@ import psycopg
 from analytics_pipeline.lifecycle import departures, live
 from analytics_pipeline.warehouse import chunks
 from analytics_pipeline.warehouse.connection import Capabilities
+from analytics_pipeline.warehouse.partitions import WEEK
 
 AHEAD = 4
 """Pieces of time that are there before their first event."""
@@ -59,7 +60,7 @@ def read_storage(connection: psycopg.Connection, hot_days: int) -> Storage:
     """The published plan's. hot_days: where it says nothing of the hot tier."""
     row = connection.execute("select chunk_interval, hot, warehouse from config.storage").fetchone()
     kept = connection.execute("select event_name, keep from config.events where keep is not null order by 1").fetchall()
-    interval, hot, warehouse = row or (chunks.WEEK, None, None)
+    interval, hot, warehouse = row or (WEEK, None, None)
     return Storage(interval, hot or timedelta(days=hot_days), warehouse, dict(kept))
 
 

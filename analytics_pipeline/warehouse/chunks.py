@@ -11,29 +11,17 @@ import psycopg
 from psycopg import sql
 
 from analytics_pipeline.warehouse.connection import Capabilities
-from analytics_pipeline.warehouse.partitions import Partitions
+from analytics_pipeline.warehouse.partitions import PARTITIONS, WEEK, Partitions
 
 EVENTS_PER_CHUNK = 10_000_000
 """About 3 GB of rows and 0.7 GB of unique index, which a load has to keep in memory."""
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAY = timedelta(days=1)
 
 _CHUNKS = """
 select format('%I.%I', chunk_schema, chunk_name), range_start, range_end, is_compressed
 from timescaledb_information.chunks
 where hypertable_schema = 'raw' and hypertable_name = 'events'
-order by range_start
-"""
-_PARTITIONS = """
-select
-    format('%I.%I', n.nspname, c.relname),
-    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)'))[1]::timestamptz as range_start,
-    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz as range_end,
-    false
-from pg_inherits as i
-inner join pg_class as c on c.oid = i.inhrelid
-inner join pg_namespace as n on n.oid = c.relnamespace
-where i.inhparent = 'raw.events'::regclass
 order by range_start
 """
 
@@ -66,8 +54,9 @@ def chunk_interval(events_per_day: int | None) -> timedelta:
 
 def chunks(connection: psycopg.Connection, can: Capabilities) -> list[Chunk]:
     """All pieces, the oldest first."""
-    query = _CHUNKS if can.raw_events == "hypertable" else _PARTITIONS
-    return [Chunk(*row) for row in connection.execute(query)]
+    if can.raw_events == "partitions":
+        return [Chunk(name, start, end, is_columnar=False) for name, start, end in connection.execute(PARTITIONS)]
+    return [Chunk(*row) for row in connection.execute(_CHUNKS)]
 
 
 def set_interval(connection: psycopg.Connection, can: Capabilities, interval: timedelta) -> bool:

@@ -11,13 +11,18 @@ from psycopg import sql
 WEEK = timedelta(days=7)
 _ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
 _LOCK = 726_004
-_BOUNDS = """
+PARTITIONS = """
 select
-    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)'))[1]::timestamptz,
-    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz
-from pg_inherits as i inner join pg_class as c on c.oid = i.inhrelid
+    format('%I.%I', n.nspname, c.relname),
+    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']+)''\\)'))[1]::timestamptz as range_start,
+    (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz as range_end
+from pg_inherits as i
+inner join pg_class as c on c.oid = i.inhrelid
+inner join pg_namespace as n on n.oid = c.relnamespace
 where i.inhparent = 'raw.events'::regclass
+order by range_start
 """
+"""Name, begin and end of each, the oldest first."""
 
 Bounds = tuple[datetime, datetime]
 
@@ -62,7 +67,7 @@ class Partitions:
 
 
 def _bounds(connection: psycopg.Connection) -> list[Bounds]:
-    return connection.execute(_BOUNDS).fetchall()
+    return [(start, end) for _, start, end in connection.execute(PARTITIONS)]
 
 
 def _missing(bounds: list[Bounds], days: set[datetime]) -> list[datetime]:

@@ -147,3 +147,18 @@ The relations are queries with the columns of int_retention_periods, int_retenti
         rows_of_keys(persons, 'select distinct person_key from ' ~ keys, same),
     ) }}
 {%- endmacro %}
+
+{#- One row a cell of a relation of retention counts: their sums, without cells that have become empty. #}
+{% macro summed_retention_counts(relation) -%}
+    select
+        retention,
+        cohort_start,
+        dimension,
+        raw_value,
+        period,
+        sum(persons)::bigint as persons,
+        sum(last_persons)::bigint as last_persons
+    from {{ relation }}
+    group by retention, cohort_start, dimension, raw_value, period
+    having sum(persons) <> 0 or sum(last_persons) <> 0
+{%- endmacro %}

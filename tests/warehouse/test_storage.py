@@ -13,8 +13,9 @@ from analytics_pipeline.ingest.revoke import revoke
 from analytics_pipeline.lifecycle.storage import apply_policies, policies, read_storage
 from analytics_pipeline.lifecycle.tiers import days_due, export_days
 from analytics_pipeline.object_store import ObjectStore, open_object_store
-from analytics_pipeline.warehouse.chunks import DAY, WEEK, chunk_interval, chunks
+from analytics_pipeline.warehouse.chunks import DAY, chunk_interval, chunks
 from analytics_pipeline.warehouse.connection import Warehouse, capabilities
+from analytics_pipeline.warehouse.partitions import WEEK
 from tests.conftest import PLAN, Builder, publish_text
 from tests.warehouse.test_ingest import counts, event, load
 

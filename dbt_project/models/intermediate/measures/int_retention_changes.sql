@@ -17,14 +17,4 @@ with counts as (
     from {{ ref('int_retention_known') }}
 )
 
-select
-    retention,
-    cohort_start,
-    dimension,
-    raw_value,
-    period,
-    sum(persons)::bigint as persons,
-    sum(last_persons)::bigint as last_persons
-from counts
-group by retention, cohort_start, dimension, raw_value, period
-having sum(persons) <> 0 or sum(last_persons) <> 0
+{{ summed_retention_counts('counts') }}
