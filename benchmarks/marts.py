@@ -35,6 +35,7 @@ import psycopg
 from analytics_pipeline.modelling.builds import Build, begin_build
 from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
 from analytics_pipeline.modelling.publish import TABLES, publish_build
+from analytics_pipeline.quality.holds import release_pending
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
 from analytics_pipeline.tracking_plan.compile import compile_plan
@@ -334,6 +335,7 @@ class Bench:
             sys.exit(done.stdout + done.stderr)
 
     def begin(self, *, full: bool = False) -> Build:
+        release_pending(self.connection)
         return begin_build(self.connection, self.local_time(self.loaded, 3), full_refresh=full)
 
     def build(self, *, full: bool = False) -> Run:

@@ -17,6 +17,7 @@ import pytest
 from analytics_pipeline.modelling.builds import begin_build
 from analytics_pipeline.modelling.dbt import dbt_environment, dbt_executable
 from analytics_pipeline.modelling.publish import TABLES, publish_build
+from analytics_pipeline.quality.holds import release_pending
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
 from analytics_pipeline.tracking_plan.compile import compile_plan
@@ -133,6 +134,7 @@ class Builder:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def build(self, as_of: datetime, *, full_refresh: bool = False, publish: bool = True) -> dict[str, int]:
+        release_pending(self.connection)
         build = begin_build(self.connection, as_of, full_refresh=full_refresh)
         self.dbt(*(["--full-refresh"] if build.is_full else []))
         return publish_build(self.connection, build) if publish else {}

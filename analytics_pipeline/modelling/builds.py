@@ -57,7 +57,8 @@ def current_build(connection: psycopg.Connection) -> Build:
 def begin_build(
     connection: psycopg.Connection, as_of: datetime, *, full_refresh: bool = False, run_id: str | None = None
 ) -> Build:
-    """Freeze the set of changes that nobody has consumed and that this transaction sees.
+    """Freeze the set of changes that nobody has consumed and that this transaction sees, but for batches of which the raw
+    gate has not released any.
 
     A build that was killed is abandoned; its changes are unconsumed, so this one takes them up. The build is a full one
     when it is asked for, when the code has changed, when there is no published build yet, and when one since the last
@@ -122,7 +123,11 @@ def begin_build(
         connection.execute(
             """
             insert into ops.build_changes (build_id, change_id)
-            select %s, change_id from ops.changes where consumed_by is null
+            select %s, c.change_id from ops.changes as c
+            where c.consumed_by is null and not exists (
+                select 1 from raw.ingest_batches as b
+                where b.batch_id = c.batch_id and b.status = 'loaded' and b.gate_status <> 'released'
+            )
             """,
             (build_id,),
         )

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from analytics_pipeline.errors import GateBlocked
-from analytics_pipeline.quality.gates import CheckResult, run_gate
+from analytics_pipeline.quality.gates import run_gate
+from analytics_pipeline.quality.results import CheckResult
 from analytics_pipeline.quality.suites import Gate, read_suites
 from analytics_pipeline.warehouse.resource import WarehouseResource
 

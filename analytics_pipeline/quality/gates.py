@@ -3,32 +3,11 @@
 import os
 import uuid
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg.types.json import Jsonb
-
+from analytics_pipeline.quality.results import CheckResult, write_results
 from analytics_pipeline.quality.suites import Expectation, Gate, Suite, read_suites
 from analytics_pipeline.warehouse.connection import Warehouse
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What became of one expectation. Counts are rows; None where an expectation is not about rows."""
-
-    relation: str
-    check_name: str
-    severity: str
-    passed: bool
-    rows_checked: int | None
-    rows_failed: int | None
-    details: dict[str, Any]
-
-    @property
-    def blocks(self) -> bool:
-        """Nothing downstream may run."""
-        return not self.passed and self.severity == "blocking"
 
 
 def run_gate(
@@ -44,7 +23,7 @@ def run_gate(
     """
     results = [result for suite in suites or read_suites(gate) for result in _run_suite(warehouse, suite)]
     with warehouse.connect(autocommit=True) as connection:
-        _write(connection, gate, build_id, results)
+        write_results(connection, gate, build_id, None, results)
     return results
 
 
@@ -97,28 +76,3 @@ def _result(suite: Suite, expectation: Expectation, outcome: Any) -> CheckResult
         rows_failed=found.get("unexpected_count"),
         details=details,
     )
-
-
-def _write(connection: psycopg.Connection, gate: Gate, build_id: uuid.UUID | None, results: list[CheckResult]) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into ops.quality_results
-            (gate, build_id, relation, check_name, severity, passed, rows_checked, rows_failed, details)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
-            [
-                (
-                    gate,
-                    build_id,
-                    r.relation,
-                    r.check_name,
-                    r.severity,
-                    r.passed,
-                    r.rows_checked,
-                    r.rows_failed,
-                    Jsonb(r.details),
-                )
-                for r in results
-            ],
-        )

@@ -15,6 +15,7 @@ from analytics_pipeline.ingest.files import load_file
 from analytics_pipeline.ingest.revoke import revoke
 from analytics_pipeline.modelling.builds import begin_build
 from analytics_pipeline.modelling.publish import TABLES, publish_build
+from analytics_pipeline.quality.holds import release_pending
 from tests.property.compiled import CompiledProject
 
 FIRST = datetime(2026, 3, 22, tzinfo=UTC)  # the clock changes on the 29th
@@ -88,6 +89,7 @@ class History:
 
     def load_behind_the_freeze(self, batch: list[Event], as_of: datetime) -> None:
         """The batch commits while a build is under way that must not see any of it."""
+        release_pending(self.connection)
         build = begin_build(self.connection, as_of)
         self.load(batch)
         self.project.build(self.connection, build)
@@ -101,6 +103,7 @@ class History:
             revoke(self.connection, str(self.rng.choice(rows)[0]))
 
     def build(self, as_of: datetime, *, full: bool = False, dies: bool = False) -> None:
+        release_pending(self.connection)
         build = begin_build(self.connection, as_of, full_refresh=full)
         if dies:
             self.project.build(self.connection, build, stop_after=self.rng.randrange(len(self.project.models)))

@@ -12,6 +12,7 @@ import yaml
 
 from analytics_pipeline.insights.ask import ask
 from analytics_pipeline.modelling.builds import begin_build
+from analytics_pipeline.quality.holds import release_pending
 from analytics_pipeline.settings import Settings
 from tests.conftest import Builder, publish_text
 from tests.oracle.events import Event, Plan
@@ -70,6 +71,7 @@ def cases_project(planned_database: NewDatabase, tmp_path_factory: pytest.TempPa
         with planned_database("analytics") as warehouse, warehouse.connect(autocommit=True) as connection:
             settings = Settings(home=home)
             publish_text(connection, home, yaml.safe_dump(DOCUMENT))
+            release_pending(connection)
             begin_build(connection, at("2030-01-01"))
             Builder(settings, warehouse, connection).dbt("--full-refresh")
             database = connection.info.dbname

@@ -8,6 +8,7 @@ import pytest
 
 from analytics_pipeline.errors import UsageError
 from analytics_pipeline.modelling.builds import begin_build
+from analytics_pipeline.quality.holds import release_pending
 from tests.conftest import PLAN, Builder, publish_text
 from tests.property.test_build import FIRST, history, load
 
@@ -30,6 +31,7 @@ def test_a_new_kpi_and_a_changed_funnel_leave_events_and_sessions_as_they_are(bu
         "  mau: {title: MAU", "  buyers: {title: Buyers, formula: buyers, dimensions: [country]}\n  mau: {title: MAU"
     )
     publish_text(builder.connection, tmp_path, changed)
+    release_pending(builder.connection)
     build = begin_build(builder.connection, AS_OF)
     assert not build.is_full
     assert {"fct_funnel", "kpi_values", "int_period_measures"} <= set(build.rebuilt)
@@ -63,6 +65,7 @@ def test_history_whose_raw_events_have_left_is_not_computed_again(builder: Build
     gone = FIRST + timedelta(days=5)
     builder.connection.execute("delete from raw.events where occurred_at < %s", (gone,))
     with pytest.raises(UsageError, match="have left the warehouse"):
+        release_pending(builder.connection)
         begin_build(builder.connection, AS_OF, full_refresh=True)
     assert builder.connection.execute("select count(*) from ops.builds where status = 'building'").fetchone() == (0,)
     before = builder.connection.execute(

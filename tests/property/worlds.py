@@ -18,6 +18,7 @@ from analytics_pipeline.events.mapping import load_mapping
 from analytics_pipeline.ingest.files import load_file
 from analytics_pipeline.modelling.builds import begin_build
 from analytics_pipeline.modelling.publish import publish_build
+from analytics_pipeline.quality.holds import release_pending
 from tests.conftest import publish_text
 from tests.oracle.events import Event, Expression, Persons, Plan, Selector, identify, local_day, named, visible
 from tests.property.compiled import CompiledProject
@@ -102,6 +103,7 @@ class World:
         path = folder / f"{uuid.uuid4()}.ndjson"
         path.write_text("".join(json.dumps(row) + "\n" for row in self.rng.sample(self.rows, len(self.rows))))
         load_file(connection, path, load_mapping("envelope"), "envelope")
+        release_pending(connection)
         build = begin_build(connection, self.as_of, full_refresh=True)
         project.build(connection, build)
         publish_build(connection, build)

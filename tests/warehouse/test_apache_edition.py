@@ -19,6 +19,7 @@ from analytics_pipeline.errors import WarehouseUnavailable
 from analytics_pipeline.modelling.builds import begin_build
 from analytics_pipeline.modelling.publish import publish_build
 from analytics_pipeline.object_store import ObjectStore
+from analytics_pipeline.quality.holds import release_pending
 from analytics_pipeline.warehouse.chunks import chunks
 from analytics_pipeline.warehouse.connection import Capabilities, Warehouse, capabilities, check_timescaledb
 from analytics_pipeline.warehouse.migrate import migrate
@@ -168,6 +169,7 @@ def test_two_builds_publish_what_they_publish_on_the_embedded_server_though_a_ch
             there.execute(sql.SQL("create schema {}").format(sql.Identifier(f"build_{schema}")))
         for (arrived, as_of), expected in zip(arrivals, published, strict=True):
             load(there, tmp_path / "arrived.ndjson", *arrived)
+            release_pending(there)
             build = begin_build(there, as_of)
             project.build(there, build)
             publish_build(there, build)

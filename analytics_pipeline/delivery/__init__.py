@@ -1,0 +1,1 @@
+"""Mail, webhooks and files: brings alerts to people. Reads ops.alerts; nobody imports it but the roof."""
