@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     landing: Path | None = Field(None, description="Folder watched for event files. Unset: $ANALYTICS_HOME/landing.")
     sources: Path | None = Field(None, description="YAML file of further sources. Unset: $ANALYTICS_HOME/sources.yml.")
     mapping: str = Field("envelope", description="Mapping used for files in the landing folder.")
+    actor: str = Field("", description="Who the audit log names. Unset: the user of the operating system.")
     hot_days: int = Field(30, ge=1, le=3650, description="Days of raw events that are kept out of the Parquet tier.")
 
     @field_validator("home", mode="after")
