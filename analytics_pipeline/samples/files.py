@@ -39,16 +39,29 @@ def write_samples(landing: Path, plan: str, first_day: date, last_day: date) -> 
     missing = {i for i, path in enumerate(paths) if not path.exists()}
     if not missing:
         return []
-    deliveries: dict[int, list[Event]] = defaultdict(list)
-    for index, events in enumerate(generator_of(plan).generate(first_day, days)):
+    received = deliveries(generator_of(plan).generate(first_day, days))
+    return [_write(paths[i], received[i], i) for i in sorted(missing)]
+
+
+def deliveries(history: list[list[Event]]) -> dict[int, list[Event]]:
+    """What a tracker delivers on each day: some events come up to three days late, some twice.
+
+    Args:
+        history: the events of each day, as a generator gives them.
+
+    Returns:
+        The events by number of the day on which they arrive; the days after the history hold the late ones.
+    """
+    found: dict[int, list[Event]] = defaultdict(list)
+    for index, events in enumerate(history):
         rng = random.Random(f"delivery:{index}")
         for event in events:
             delay = rng.randint(1, 3) if rng.random() < _LATE else 0
             received = event["received_at"] + timedelta(days=delay)
-            deliveries[index + delay].append({**event, "received_at": received})
+            found[index + delay].append({**event, "received_at": received})
             if rng.random() < _TWICE:
-                deliveries[index + rng.randint(0, 1)].append({**event, "received_at": received})
-    return [_write(paths[i], deliveries[i], i) for i in sorted(missing)]
+                found[index + rng.randint(0, 1)].append({**event, "received_at": received})
+    return found
 
 
 def sample_paths(landing: Path, first_day: date, last_day: date) -> list[Path]:
@@ -59,12 +72,16 @@ def sample_paths(landing: Path, first_day: date, last_day: date) -> list[Path]:
 
 
 def _write(path: Path, events: list[Event], index: int) -> Path:
-    rng = random.Random(f"broken:{index}")
-    content = {"gz": _ndjson, "csv": _csv, "parquet": _parquet}[path.name.rsplit(".", 1)[1]](events, rng)
     partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content)
+    partial.write_bytes(content_of(path.name, events, index))
     os.replace(partial, path)
     return path
+
+
+def content_of(name: str, events: list[Event], index: int) -> bytes:
+    """The bytes of a file whose name ends in ndjson.gz, csv or parquet; with broken lines, where the format can hold them."""
+    rng = random.Random(f"broken:{index}")
+    return {"gz": _ndjson, "csv": _csv, "parquet": _parquet}[name.rsplit(".", 1)[1]](events, rng)
 
 
 def _text(event: Event) -> Event:
