@@ -7,6 +7,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -36,6 +37,11 @@ class Settings(BaseSettings):
     mapping: str = Field("envelope", description="Mapping used for files in the landing folder.")
     actor: str = Field("", description="Who the audit log names. Unset: the user of the operating system.")
     hot_days: int = Field(30, ge=1, le=3650, description="Days of raw events that are kept out of the Parquet tier.")
+    alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible incoming webhook that alerts go to.")
+    smtp_url: SecretStr | None = Field(None, description="smtp:// or smtps://user:password@host:port, for alerts by e-mail.")
+    alert_email: str = Field("", description="Addresses with commas between, for owners who have none in the plan.")
+    alert_sender: str = Field("", description="Address that alerts come from. Unset: the user of the SMTP URL.")
+    alert_file: Path | None = Field(None, description="Alerts as JSON lines. Unset: $ANALYTICS_HOME/alerts.ndjson.")
 
     @field_validator("home", mode="after")
     @classmethod
@@ -61,6 +67,46 @@ class Settings(BaseSettings):
                 "@ / : % # ? and spaces in the password as %40 %2F %3A %25 %23 %3F %20"
             )
         return value
+
+    @field_validator("alert_webhook_url", mode="after")
+    @classmethod
+    def _is_web(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _has_host(value, {"https", "http"}):
+            raise ValueError(
+                "is not a web address: use that of an incoming webhook, such as https://hooks.slack.com/services/T000/B000/XXXX"
+            )
+        return value
+
+    @field_validator("smtp_url", mode="after")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _has_host(value, {"smtp", "smtps"}):
+            raise ValueError(
+                "is not an SMTP address: use smtp://user:password@host:587 or smtps://user:password@host:465, and write "
+                "@ / : % # ? and spaces in the password as %40 %2F %3A %25 %23 %3F %20"
+            )
+        if value is not None and urlsplit(value.get_secret_value()).query not in {"", "starttls=never"}:
+            raise ValueError("has an unknown option: only ?starttls=never can be added, or nothing")
+        return value
+
+    @field_validator("alert_email", "alert_sender", mode="after")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for address in filter(None, value.replace(",", " ").split()):
+            name, _, domain = address.rpartition("@")
+            if not name or not domain or "@" in name or "<" in address:
+                raise ValueError(f"{address!r} is not an e-mail address: write name@example.com, with commas between several")
+        return value
+
+    @cached_property
+    def alert_emails(self) -> list[str]:
+        """Addresses for owners who have none in the plan."""
+        return self.alert_email.replace(",", " ").split()
+
+    @cached_property
+    def alert_log(self) -> Path:
+        """The file that alerts are appended to."""
+        return Path(os.path.abspath(self.alert_file)) if self.alert_file else self.home / "alerts.ndjson"
 
     @cached_property
     def landing_dir(self) -> Path:
@@ -92,6 +138,19 @@ class Settings(BaseSettings):
     def sample_marker(self) -> Path:
         """Exists when this home was filled by `demo`."""
         return self.home / "sample.json"
+
+
+def _has_host(url: SecretStr, schemes: set[str]) -> bool:
+    """Whether it can be read, with at most one user; a password that isn't written in percents would be taken for a host."""
+    text = url.get_secret_value()
+    try:
+        parts = urlsplit(text)
+        readable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    rest = text.partition("://")[2]
+    beyond = rest.partition("@")[2] or rest
+    return readable and rest.count("@") <= 1 and "@" not in parts.path + parts.query and not set(beyond) & set(" #")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -84,6 +84,10 @@ class _Compiler:
             {"chunk_interval": chunk_interval(plan.events_per_day)}
             | {"hot": tiers.hot, "warehouse": tiers.warehouse, "cold": tiers.cold}
         ]
+        quiet = plan.alerts.quiet_hours
+        hours = {"quiet_from": quiet.start, "quiet_to": quiet.end, "hold": quiet.hold} if quiet else {}
+        tables["alerting"] = [{"default_owner": plan.alerts.owner, **hours}]
+        tables["owners"] = [{"owner": owner, "emails": emails} for owner, emails in plan.alerts.owners.items()]
         digest = definition_hash(head, tables)
         return CompiledPlan(plan.name, digest, {"plan": [{**head, "plan_hash": digest}], **tables})
 

@@ -46,6 +46,8 @@ _ORDER = (
     "flows",
     "conversions",
     "storage",
+    "alerting",
+    "owners",
     "parts",
 )
 _EXPRESSIONS = (

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from analytics_pipeline.tracking_plan.schema.alerts import Alerts
 from analytics_pipeline.tracking_plan.schema.analyses import Conversion, Flow, Funnel, Retention, Revenue
 from analytics_pipeline.tracking_plan.schema.events import Event, Tiers
 from analytics_pipeline.tracking_plan.schema.measures import Kpi, Measure
@@ -53,6 +54,7 @@ class TrackingPlan(Part):
     calendar: list[Occasion] = []
     report: Report = Report()
     tiers: Tiers = Tiers()  # type: ignore[call-arg]
+    alerts: Alerts = Alerts()  # type: ignore[call-arg]
 
     @field_validator("timezone")
     @classmethod
