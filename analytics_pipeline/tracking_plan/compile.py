@@ -12,6 +12,7 @@ from analytics_pipeline.errors import PlanError
 from analytics_pipeline.tracking_plan import expressions, selectors
 from analytics_pipeline.tracking_plan.hashes import Row, Tables, definition_hash, plan_parts
 from analytics_pipeline.tracking_plan.read import line_of
+from analytics_pipeline.tracking_plan.rules import rule_row
 from analytics_pipeline.tracking_plan.schema import TrackingPlan
 from analytics_pipeline.tracking_plan.schema.measures import Kpi
 from analytics_pipeline.tracking_plan.schema.parts import Selector
@@ -53,8 +54,9 @@ class _Compiler:
             "properties": [
                 {"event_name": n, "property": p, "is_required": v.required, "is_personal": v.personal}
                 | {"type": v.type, "possible_values": v.values, "description": v.description}
+                | {"is_shared": p not in e.properties}
                 for n, e in plan.events.items()
-                for p, v in e.properties.items()
+                for p, v in {**plan.properties, **e.properties}.items()
             ],
             "rates": [
                 {"currency": c, "valid_from": d.isoformat(), "rate": r}
@@ -78,6 +80,7 @@ class _Compiler:
         tables["retentions"] = [self._retention(n, base["events"], tables["dimensions"]) for n in plan.retentions]
         tables["flows"] = [self._flow(n, base["sessions"]) for n in plan.flows]
         tables["conversions"] = [self._conversion(n, base["events"]) for n in plan.conversions]
+        tables["rules"] = [rule_row(n, r, tables["measures"], self._try, self._error) for n, r in plan.rules.items()]
         tables["parts"] = plan_parts(head, tables, base)
         tiers = plan.tiers
         tables["storage"] = [
@@ -120,6 +123,7 @@ class _Compiler:
             "session_timeout": plan.session_timeout,
             "max_session_hours": plan.max_session_hours,
             "values_per_dimension": plan.values_per_dimension,
+            "unknown_events": plan.unknown_events,
             "conversion_sql": self._selected(plan.conversion, "conversion") if plan.conversion else "false",
             "revenue_sql": _one_of(money.events if money else []),
             "refund_sql": _one_of(money.refunds if money else []),

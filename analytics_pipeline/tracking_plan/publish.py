@@ -10,7 +10,9 @@ from psycopg.types.json import Jsonb
 
 from analytics_pipeline.errors import PlanError
 from analytics_pipeline.tracking_plan.compile import CompiledPlan
+from analytics_pipeline.tracking_plan.diff import published_tables, summary
 from analytics_pipeline.tracking_plan.hashes import Row
+from analytics_pipeline.warehouse.audit import record
 
 _EVENTS = "select *, true as is_activity, '' as person_key, value as amount from raw.events where false"
 _EMPTY = {
@@ -45,6 +47,7 @@ _ORDER = (
     "retentions",
     "flows",
     "conversions",
+    "rules",
     "storage",
     "alerting",
     "owners",
@@ -67,6 +70,9 @@ _EXPRESSIONS = (
     ("measures", "condition_sql"),
     ("measures", "item_sql"),
     ("plan", "conversion_sql"),
+    ("rules", "condition_sql"),
+    ("rules", "value_sql"),
+    ("rules", "other_value_sql"),
 )
 
 
@@ -87,6 +93,7 @@ def publish_plan(connection: psycopg.Connection, plan: CompiledPlan) -> bool:
         before = published_hash(connection)
         if before == plan.plan_hash:
             return False
+        change = summary(published_tables(connection), plan.tables)
         for table in reversed(_ORDER):
             connection.execute(sql.SQL("delete from {}").format(sql.Identifier("config", table)))
         connection.execute("delete from config.plan")
@@ -97,6 +104,7 @@ def publish_plan(connection: psycopg.Connection, plan: CompiledPlan) -> bool:
         _show_overview(connection, plan)
         if before is not None:
             connection.execute("insert into ops.changes (cause) values ('plan')")
+        record(connection, "publish plan", plan.name, change)
     return True
 
 
@@ -137,13 +145,13 @@ def _insert_plan(connection: psycopg.Connection, row: Row) -> None:
         """
         insert into config.plan (
             name, title, plan_hash, timezone, week_start, currency, starts_at, identity_mode, session_timeout,
-            max_session, values_per_dimension, conversion_sql, revenue_sql, refund_sql, engagement, churn_after, document,
-            published_at
+            max_session, values_per_dimension, unknown_events, conversion_sql, revenue_sql, refund_sql, engagement, churn_after,
+            document, published_at
         ) values (
             %(name)s, %(title)s, %(plan_hash)s, %(timezone)s, %(week_start)s, %(currency)s,
             %(start)s::timestamp at time zone %(timezone)s, %(identity_mode)s, %(session_timeout)s,
-            make_interval(hours => %(max_session_hours)s), %(values_per_dimension)s, %(conversion_sql)s,
-            %(revenue_sql)s, %(refund_sql)s, %(engagement)s, %(churn_after)s, %(document)s, clock_timestamp()
+            make_interval(hours => %(max_session_hours)s), %(values_per_dimension)s, %(unknown_events)s,
+            %(conversion_sql)s, %(revenue_sql)s, %(refund_sql)s, %(engagement)s, %(churn_after)s, %(document)s, clock_timestamp()
         )
         """,
         {**{k: _exact(v) for k, v in row.items()}, "document": Jsonb(row["document"]), "engagement": Jsonb(row["engagement"])},

@@ -8,10 +8,11 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from analytics_pipeline.tracking_plan.schema.alerts import Alerts
 from analytics_pipeline.tracking_plan.schema.analyses import Conversion, Flow, Funnel, Retention, Revenue
-from analytics_pipeline.tracking_plan.schema.events import Event, Tiers
+from analytics_pipeline.tracking_plan.schema.events import Event, Property, PropertyName, Tiers
 from analytics_pipeline.tracking_plan.schema.measures import Kpi, Measure
 from analytics_pipeline.tracking_plan.schema.parts import Duration, EventSelector, Name, Part
 from analytics_pipeline.tracking_plan.schema.people import Churn, Engagement, Occasion, Report, Segment
+from analytics_pipeline.tracking_plan.schema.rules import Rule
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 _RESERVED = {"all", "day", "dimension", "dimension_value"}
@@ -41,6 +42,10 @@ class TrackingPlan(Part):
     )
     exclude: dict[Name, str] = Field({}, description="Internal, test and bot traffic: conditions over the event columns.")
     events: dict[Annotated[str, StringConstraints(min_length=1)], Event]
+    properties: dict[PropertyName, Property] = Field({}, description="Properties that any event may carry.")
+    unknown_events: Literal["accept", "quarantine"] = Field(
+        "accept", description="What becomes of events that the plan does not describe; accepted ones are counted."
+    )
     dimensions: dict[Name, str] = {}
     measures: dict[Name, Measure]
     kpis: dict[Name, Kpi]
@@ -52,6 +57,7 @@ class TrackingPlan(Part):
     engagement: Engagement = Engagement()  # type: ignore[call-arg]
     churn: Churn = Churn()  # type: ignore[call-arg]
     calendar: list[Occasion] = []
+    rules: dict[Name, Rule] = Field({}, description="What always holds of the events, beyond their types.")
     report: Report = Report()
     tiers: Tiers = Tiers()  # type: ignore[call-arg]
     alerts: Alerts = Alerts()  # type: ignore[call-arg]

@@ -1,0 +1,1 @@
+"""Holds the profile of a day against those before it. Pure: reads no table; making profiles is in `profiling`."""

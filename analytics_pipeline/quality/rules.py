@@ -1,0 +1,145 @@
+"""The plan's own rules, held against the days under judgement."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from analytics_pipeline.quality.judgement import Case
+from analytics_pipeline.quality.results import CheckResult, Dimension
+
+_MOST_EXAMPLES = 5
+
+# Events as the plan counts them: without the traffic that it leaves out, money in its currency.
+_EVENTS = """
+select e.*, (e.occurred_at at time zone p.timezone)::date as day,
+    live.converted(e.value, e.currency, (e.occurred_at at time zone p.timezone)::date) as amount
+from raw.events as e cross join config.plan as p
+where e.occurred_at >= ops.day_start(%(from)s, p.timezone) and e.occurred_at < ops.day_start(%(until)s, p.timezone)
+    and ({excluded}) is not true
+"""
+_HOLDS = """
+select event_id, day, batch_id, count(*) over (partition by day) as events, ({condition}) is false as is_broken
+from events where {kind}
+"""
+_UNIQUE = """
+select event_id, day, batch_id, count(*) over (partition by day) as events,
+    {value} is not null and row_number() over (partition by {value} order by occurred_at, event_id) > 1 as is_broken
+from events where {kind}
+"""
+_REFERENCES = """
+select event_id, day, batch_id, count(*) over () as events,
+    {value} is not null and not exists (
+        select from (select {other} as found from events where event_name = {other_kind}) as o where o.found = v.wanted
+    ) as is_broken
+from (select *, {value} as wanted from events where {kind}) as v
+"""
+_BROKEN = """
+with events as ({events}), judged as ({rule})
+select day, max(events) as events, count(*) filter (where is_broken) as broken,
+    array_agg(distinct batch_id::text) filter (where is_broken) as batches,
+    (array_agg(event_id::text order by event_id) filter (where is_broken))[1:{most}] as examples
+from judged where day = any(%(days)s) group by day
+"""
+_EQUALS = """
+with events as ({events})
+select day, {value} as left_total, {other} as right_total from events where day = any(%(days)s) group by day
+"""
+_DIMENSIONS: dict[str, Dimension] = {
+    "holds": "validity",
+    "unique": "uniqueness",
+    "references": "integrity",
+    "equals": "consistency",
+}
+
+
+def judge(connection: psycopg.Connection, case: Case) -> list[CheckResult]:
+    """One result for each rule."""
+    if not case.days:
+        return []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rules = cursor.execute("select * from config.rules order by rule").fetchall()
+        excluded = cursor.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
+        parts = [sql.SQL("({})").format(sql.SQL(row["condition_sql"])) for row in excluded]
+        events = sql.SQL(_EVENTS).format(excluded=sql.SQL(" or ").join(parts) if parts else sql.SQL("false"))
+        return [_judge(cursor, rule, events, case) for rule in rules]
+
+
+def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], events: sql.Composed, case: Case) -> CheckResult:
+    days = case.days
+    if rule["kind"] in ("unique", "references"):
+        before = days[0] - timedelta(days=rule["days"])
+        days = (
+            [before + timedelta(days=i) for i in range((days[-1] - before).days + 1)] if rule["kind"] == "references" else days
+        )
+    else:
+        before = days[0]
+    parameters = {"from": before, "until": days[-1] + timedelta(days=1), "days": days}
+    if rule["kind"] == "equals":
+        statement = sql.SQL(_EQUALS).format(
+            events=events, value=sql.SQL(rule["value_sql"]), other=sql.SQL(rule["other_value_sql"])
+        )
+        rows = cursor.execute(statement, parameters).fetchall()
+        return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], case, {})
+    rows = cursor.execute(_statement(rule, events), parameters).fetchall()
+    if rule["kind"] == "references":
+        broken, events_of_all = sum(r["broken"] for r in rows), max((r["events"] for r in rows), default=0)
+        fails = broken > events_of_all * float(rule["tolerance"])
+        failed = [r for r in rows if r["broken"] and fails]
+    else:
+        failed = [r for r in rows if r["broken"] > r["events"] * float(rule["tolerance"])]
+    batches = sorted({batch for r in failed for batch in r["batches"] or ()})
+    return _result(rule, failed, case, {"batches": batches})
+
+
+def _differ(row: dict[str, Any], tolerance: float) -> bool:
+    left, right = float(row["left_total"]), float(row["right_total"])
+    return abs(left - right) > tolerance * max(abs(left), abs(right)) + 1e-6
+
+
+def _statement(rule: dict[str, Any], events: sql.Composed) -> sql.Composed:
+    kind = sql.SQL("event_name = {}").format(sql.Literal(rule["event_name"])) if rule["event_name"] else sql.SQL("true")
+    texts = {"holds": _HOLDS, "unique": _UNIQUE, "references": _REFERENCES}
+    parts = {
+        "kind": kind,
+        "condition": sql.SQL(rule["condition_sql"] or "true"),
+        "value": sql.SQL(rule["value_sql"] or "null"),
+        "other": sql.SQL(rule["other_value_sql"] or "null"),
+        "other_kind": sql.Literal(rule["other_event_name"]),
+    }
+    judged = sql.SQL(texts[rule["kind"]]).format(**parts)
+    return sql.SQL(_BROKEN).format(events=events, rule=judged, most=sql.Literal(_MOST_EXAMPLES))
+
+
+def _result(rule: dict[str, Any], failed: list[dict[str, Any]], case: Case, details: dict[str, Any]) -> CheckResult:
+    failing_days = sorted({_judged_day(r["day"], case) for r in failed})
+    return CheckResult(
+        relation="raw.events",
+        check_name=f"rule_{rule['rule']}",
+        severity=rule["severity"],
+        passed=not failed,
+        rows_failed=sum(r.get("broken", 1) for r in failed),
+        details={
+            "description": rule["description"],
+            "found": [_in_words(rule, r) for r in sorted(failed, key=lambda r: r["day"])],
+            "days": [day.isoformat() for day in failing_days],
+            "blocking_days": [day.isoformat() for day in failing_days] if rule["severity"] == "blocking" else [],
+            **details,
+        },
+        engine="rules",
+        dimension=_DIMENSIONS[rule["kind"]],
+        examples=[{"event_id": e} for r in failed for e in r.get("examples") or ()][:_MOST_EXAMPLES],
+    )
+
+
+def _judged_day(day: date, case: Case) -> date:
+    """A value that is missing on an earlier day is missed by the first day under judgement."""
+    return max(day, case.days[0])
+
+
+def _in_words(rule: dict[str, Any], row: dict[str, Any]) -> str:
+    if rule["kind"] == "equals":
+        return f"{row['day']}: {rule['description'].rstrip('.')}: {row['left_total']:,.2f} against {row['right_total']:,.2f}"
+    return f"{row['day']}: {rule['description'].rstrip('.')}: {row['broken']:,} events do not"
