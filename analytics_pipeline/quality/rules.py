@@ -64,7 +64,14 @@ def judge(connection: psycopg.Connection, case: Case) -> list[CheckResult]:
         excluded = cursor.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
         parts = [sql.SQL("({})").format(sql.SQL(row["condition_sql"])) for row in excluded]
         events = sql.SQL(_EVENTS).format(excluded=sql.SQL(" or ").join(parts) if parts else sql.SQL("false"))
-        return [_judge(cursor, rule, events, case) for rule in rules]
+        results = []
+        for rule in rules:
+            try:
+                with connection.transaction():
+                    results.append(_judge(cursor, rule, events, case))
+            except psycopg.DataError as error:
+                results.append(_unanswered(rule, case, str(error).splitlines()[0]))
+        return results
 
 
 def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], events: sql.Composed, case: Case) -> CheckResult:
@@ -131,6 +138,22 @@ def _result(rule: dict[str, Any], failed: list[dict[str, Any]], case: Case, deta
         engine="rules",
         dimension=_DIMENSIONS[rule["kind"]],
         examples=[{"event_id": e} for r in failed for e in r.get("examples") or ()][:_MOST_EXAMPLES],
+    )
+
+
+def _unanswered(rule: dict[str, Any], case: Case, reason: str) -> CheckResult:
+    """A value that the rule can't read (a text where it casts a number) breaks it on all days, as nobody knows on which."""
+    days = [day.isoformat() for day in case.days]
+    blocking = days if rule["severity"] == "blocking" else []
+    found = [f"{rule['description'].rstrip('.')}: can't be answered ({reason.split(':')[0]})"]
+    return CheckResult(
+        relation="raw.events",
+        check_name=f"rule_{rule['rule']}",
+        severity=rule["severity"],
+        passed=False,
+        details={"description": rule["description"], "found": found, "days": days, "blocking_days": blocking},
+        engine="rules",
+        dimension=_DIMENSIONS[rule["kind"]],
     )
 
 
