@@ -8,6 +8,7 @@ import psycopg
 
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.settings import Settings
+from analytics_pipeline.warehouse.audit import verify
 from analytics_pipeline.warehouse.connection import capabilities, open_warehouse
 
 _LEAST_FREE = 1 << 30
@@ -66,12 +67,13 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding]:
+def examine(settings: Settings, prepare: Callable[[], None], audit_hash: str | None = None) -> Iterator[Finding]:
     """Run all checks; those that need the warehouse only if it answers.
 
     Args:
         settings: of the home.
         prepare: makes the dbt manifest where it is missing.
+        audit_hash: that somebody kept of the audit log.
     """
     yield from _home(settings)
     try:
@@ -93,8 +95,32 @@ def examine(settings: Settings, prepare: Callable[[], None]) -> Iterator[Finding
             yield Finding("raw events", kind)
             yield from _books(connection)
             yield from _identities(connection)
+            yield _alerts(connection)
+            yield _audit(connection, audit_hash)
     except AnalyticsError as error:
         yield Finding("warehouse", "does not answer", str(error))
+
+
+def _audit(connection: psycopg.Connection, kept_hash: str | None) -> Finding:
+    verdict = verify(connection, kept_hash)
+    if verdict.fault:
+        remedy = "somebody has worked on the log: compare it with a backup, and see who may change tables of the schema ops"
+        return Finding("audit log", f"{verdict.entries:,} entries; {verdict.fault}", remedy)
+    held = ", which hold the kept hash" if kept_hash else ""
+    return Finding("audit log", f"{verdict.entries:,} entries{held}; keep elsewhere the newest hash {verdict.newest_hash}")
+
+
+def _alerts(connection: psycopg.Connection) -> Finding:
+    row = connection.execute(
+        """
+        select count(distinct alert_id) filter (where a.closed_at is null), count(*) filter (where d.status = 'given_up')
+        from ops.alerts as a left join ops.alert_deliveries as d using (alert_id)
+        where coalesce(a.closed_at > now() - interval '1 day', true)
+        """
+    ).fetchone()
+    opened, lost = row or (0, 0)
+    remedy = "`alerts list --all` says why, `alerts test` tries the channels, `alerts retry` sends them again" if lost else ""
+    return Finding("alerts", f"{opened} open; {lost} messages of the last day could not be delivered", remedy)
 
 
 def _home(settings: Settings) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from analytics_pipeline.events.mapping import Mapping
 from analytics_pipeline.events.records import RECORDS_PER_CHUNK, Records
 from analytics_pipeline.ingest.batch import Batch, Counts, Origin
 from analytics_pipeline.ingest.load import load
+from analytics_pipeline.warehouse.audit import record
 
 _LOCK = 726_005
 _DUE = """
@@ -97,6 +98,9 @@ def _replay(
         if not counts.read:
             raise _NothingNew
         connection.execute(_RESOLVE, {**what, "refused": list(refused)})
+        read = {"read": counts.read, "accepted": counts.accepted, "duplicate": counts.duplicate}
+        how = {"source": source, "uri": uri, "reason": reason, "mapping_sha256": mapping.sha256}
+        record(connection, "replay", str(batch_id), {**how, **read})
 
     try:
         origin = Origin(source, uri, identity, "replay", batch_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from analytics_pipeline.errors import UsageError
+from analytics_pipeline.warehouse.audit import record
 from analytics_pipeline.warehouse.locks import LOADING
 
 _EVENTS = """
@@ -74,6 +75,8 @@ def revoke(connection: psycopg.Connection, batch: str) -> Revoked:
         ).fetchall()
         events = sum(_take_back(connection, one) for one in (batch_id, *(row[0] for row in replays)))
         quarantined = connection.execute("delete from raw.quarantine where batch_id = %s", (batch_id,)).rowcount
+        counts = {"uri": uri, "events": events, "quarantined": quarantined, "replays": [row[0] for row in replays]}
+        record(connection, "revoke", str(batch_id), counts)
         return Revoked(uri, events, quarantined, [(i, u) for i, u in overlapping if i not in {r[0] for r in replays}])
 
 

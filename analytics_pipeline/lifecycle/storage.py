@@ -12,6 +12,7 @@ import psycopg
 
 from analytics_pipeline.lifecycle import departures, live
 from analytics_pipeline.warehouse import chunks
+from analytics_pipeline.warehouse.audit import record
 from analytics_pipeline.warehouse.connection import Capabilities
 from analytics_pipeline.warehouse.partitions import WEEK
 
@@ -130,23 +131,39 @@ def apply_policies(connection: psycopg.Connection, can: Capabilities, found: lis
         What each did, by "relation: policy".
     """
     _take_over(connection, can)
-    connection.execute(
-        "delete from ops.policies where (relation, policy) not in (select * from unnest(%s::text[], %s::text[]))",
-        ([p.relation for p in found], [p.policy for p in found]),
-    )
+    _note_changes(connection, found)
     done = {}
     for policy in found:
         done[f"{policy.relation}: {policy.policy}"] = summary = policy.apply()
         connection.execute(
             """
-            insert into ops.policies (relation, policy, setting, owner, ran_at, summary)
-            values (%s, %s, %s, 'dagster', clock_timestamp(), %s)
-            on conflict (relation, policy) do update
-            set setting = excluded.setting, ran_at = excluded.ran_at, summary = excluded.summary
+            update ops.policies set ran_at = clock_timestamp(), summary = %s where relation = %s and policy = %s
             """,
-            (policy.relation, policy.policy, policy.setting, summary),
+            (summary, policy.relation, policy.policy),
         )
     return done
+
+
+def _note_changes(connection: psycopg.Connection, found: list[Policy]) -> None:
+    """Bring ops.policies to what the plan has now, before it is applied; what differs is in the audit log."""
+    with connection.transaction():
+        rows = connection.execute("select relation, policy, setting from ops.policies for update").fetchall()
+        before = {(relation, policy): setting for relation, policy, setting in rows}
+        after = {(p.relation, p.policy): p.setting for p in found}
+        for relation, policy in before.keys() - after.keys():
+            connection.execute("delete from ops.policies where relation = %s and policy = %s", (relation, policy))
+        for (relation, policy), setting in after.items():
+            connection.execute(
+                """
+                insert into ops.policies (relation, policy, setting, owner) values (%s, %s, %s, 'dagster')
+                on conflict (relation, policy) do update set setting = excluded.setting
+                """,
+                (relation, policy, setting),
+            )
+        for relation, policy in sorted(before.keys() | after.keys()):
+            was, now = before.get((relation, policy)), after.get((relation, policy))
+            if was != now:
+                record(connection, "set storage policy", relation, {"policy": policy, "before": was, "after": now})
 
 
 def _take_over(connection: psycopg.Connection, can: Capabilities) -> None:

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
+from analytics_pipeline.modelling.backfill import note_days
 from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import column_descriptions, dbt_environment, dbt_executable
 from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
@@ -165,7 +166,7 @@ def dbt_docs(dbt: DbtCliResource, warehouse: WarehouseResource) -> dg.Materializ
     description="Days to compute again: a backfill chosen here becomes rows of the ledger, and the next run does the rest.",
 )
 def touched_days(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    days = list(context.partition_keys)
-    with warehouse.connect() as connection, connection.cursor() as cursor:
-        cursor.executemany("insert into ops.changes (cause, day) values ('backfill', %s)", [(day,) for day in days])
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    with warehouse.connect() as connection:
+        note_days(connection, days)
     return dg.MaterializeResult(metadata={"summary": f"{len(days)} days noted in the ledger"})

@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.modelling.builds import Build
+from analytics_pipeline.modelling.recomputed import recomputed
+from analytics_pipeline.warehouse.audit import record
 
 _SAME_DAY = "t.day = r.day"
 _DAYS = "select day from build_intermediate.int_touched_days where reason = '{}'"
@@ -113,6 +115,21 @@ TABLES = (
 )
 
 
+def touched_query(build: Build, relation: str) -> str | None:
+    """A query for the rows of a build table that publishing the build copies; None where it copies the whole table.
+
+    Args:
+        build: that is running.
+        relation: schema and name of the build table, such as build_marts.fct_events.
+    """
+    table = next((t for t in TABLES if f"build_{t.schema}.{t.name}" == relation), None)
+    if table is None or build.is_full or table.touched == "all" or table.name in build.rebuilt:
+        return None
+    rows = sql.Identifier(f"build_{table.schema}", table.name)
+    statement = sql.SQL("select t.* from {} as t where t.ctid = any(array({}))")
+    return statement.format(rows, _touched_places(rows, table.touched)).as_string(None)
+
+
 def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int]:
     """Publish a build, all tables or none, and mark its changes as consumed.
 
@@ -155,6 +172,7 @@ def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int
             """,
             (Jsonb(rows), build.build_id),
         )
+        record(connection, "publish build", str(build.build_id), recomputed(connection, build, rows))
     return rows
 
 

@@ -10,10 +10,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from analytics_pipeline.tracking_plan.hashes import Row, Tables
+from analytics_pipeline.tracking_plan.hashes import Row, Tables, definition_hash
 
 _NAMED = {
     "events": "event_name",
+    "properties": "property",
     "dimensions": "dimension",
     "measures": "measure",
     "kpis": "kpi_name",
@@ -35,11 +36,15 @@ class Difference:
         kind: table of config.*, or "setting".
         name: of the definition.
         change: added, removed, redefined (its numbers change) or described anew (they don't).
+        before: hash of what was; None for what is new. That of the numbers where they change, else that of the whole.
+        after: hash of what will be; None for what goes.
     """
 
     kind: str
     name: str
     change: str
+    before: str | None = None
+    after: str | None = None
 
 
 def published_tables(connection: psycopg.Connection) -> Tables:
@@ -53,12 +58,14 @@ def published_tables(connection: psycopg.Connection) -> Tables:
 
 def differences(before: Tables, after: Tables) -> Iterator[Difference]:
     """Settings and definitions that came, went or changed, in the order of the plan."""
-    old, new = before["plan"][0]["document"], after["plan"][0]["document"]
+    new = after["plan"][0]["document"]
+    old = before["plan"][0]["document"] if before["plan"] else new
     for name, value in new.items():
         if name not in _TABLES_OF_DOCUMENT and old.get(name) != value:
-            yield Difference("setting", name, f"{_short(old.get(name))} becomes {_short(value)}")
-    for table, key in _NAMED.items():
-        yield from _of_table(table, *({row[key]: row for row in tables.get(table, [])} for tables in (before, after)))
+            hashes = definition_hash(old.get(name)), definition_hash(value)
+            yield Difference("setting", name, f"{_short(old.get(name))} becomes {_short(value)}", *hashes)
+    for table in _NAMED:
+        yield from _of_table(table, *({_name(table, row): row for row in tables.get(table, [])} for tables in (before, after)))
 
 
 def changed_parts(before: Tables, after: Tables) -> set[str]:
@@ -67,16 +74,47 @@ def changed_parts(before: Tables, after: Tables) -> set[str]:
     return {part for part in old.keys() | new.keys() if old.get(part) != new.get(part)}
 
 
+def summary(before: Tables, after: Tables) -> dict[str, Any]:
+    """What the audit log says of a publication: each definition that changes, with the hashes of what was and what will be."""
+    definitions = [
+        {"kind": d.kind, "name": d.name, "change": d.change, "before": d.before, "after": d.after}
+        for d in differences(before, after)
+    ]
+    hashes = (tables["plan"][0]["plan_hash"] if tables["plan"] else None for tables in (before, after))
+    parts = sorted(changed_parts(before, after)) if before["plan"] else []
+    return {"plan_hash": dict(zip(("before", "after"), hashes, strict=True)), "parts": parts, "definitions": definitions}
+
+
+def _name(table: str, row: Row) -> str:
+    """Properties are named within their event."""
+    name = str(row[_NAMED[table]])
+    return f"{row['event_name']}.{name}" if table == "properties" else name
+
+
 def _of_table(table: str, old: dict[str, Row], new: dict[str, Row]) -> Iterator[Difference]:
     for name in [*new, *(n for n in old if n not in new)]:
         if name not in old:
-            yield Difference(table, name, "added")
+            yield Difference(table, name, "added", None, _hash_of(new[name]))
         elif name not in new:
-            yield Difference(table, name, "removed")
-        elif old[name].get("definition_hash") != new[name].get("definition_hash"):
-            yield Difference(table, name, "redefined")
-        elif any(_plain(old[name][column]) != _plain(value) for column, value in new[name].items()):
-            yield Difference(table, name, "redefined" if "definition_hash" not in new[name] else "described anew")
+            yield Difference(table, name, "removed", _hash_of(old[name]), None)
+        else:
+            now = new[name]
+            was = {column: old[name].get(column) for column in now}
+            if was.get("definition_hash") != now.get("definition_hash"):
+                yield Difference(table, name, "redefined", _hash_of(was), _hash_of(now))
+            elif _hash_of_row(was) != _hash_of_row(now):
+                is_described = "definition_hash" in now or table == "properties"
+                change = "described anew" if is_described else "redefined"
+                yield Difference(table, name, change, _hash_of_row(was), _hash_of_row(now))
+
+
+def _hash_of(row: Row) -> str:
+    """The hash that its numbers carry; for what has no numbers of its own, that of the row."""
+    return str(row.get("definition_hash") or _hash_of_row(row))
+
+
+def _hash_of_row(row: Row) -> str:
+    return definition_hash({column: _plain(value) for column, value in row.items()})
 
 
 def _plain(value: Any) -> Any:
