@@ -1,7 +1,11 @@
 """What runs by itself, and when: jobs, schedules, sensors."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from analytics_pipeline.delivery.deliver import deliver_due
+from analytics_pipeline.delivery.runs import TELLS_ITSELF, FinishedRun, note_runs
 from analytics_pipeline.ingest.assets import RAW_KEYS, asset_key
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
 from analytics_pipeline.ingest.sources.waiting import waiting
@@ -38,8 +42,58 @@ schedules = [
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """One for each source of the home."""
-    return [_landing_folder, *(_sensor(source) for source in load_sources(settings) if source.name != LANDING)]
+    """One for each source of the home, and one for alerts."""
+    return [_alerts, _landing_folder, *(_sensor(source) for source in load_sources(settings) if source.name != LANDING)]
+
+
+@dg.sensor(
+    name="alerts",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Failed runs become incidents; messages about incidents go out, and again where they did not arrive.",
+)
+def _alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    settings, instance = load_settings(), context.instance
+    with open_warehouse(settings) as warehouse, warehouse.connect(autocommit=True) as connection:
+        for job in jobs:
+            note_runs(connection, job.name, _finished(instance, job.name), lambda run_id: _failure(instance, run_id))
+        done = deliver_due(connection, settings)
+    reasons = "".join(f"; {reason}" for reason in done.reasons)
+    counts = f"{done.delivered} messages delivered, {done.failed} to be tried again, {done.given_up} given up"
+    return dg.SkipReason(counts + reasons)
+
+
+def _finished(instance: dg.DagsterInstance, job: str) -> list[FinishedRun]:
+    """The last ones, the newest first; those of the command line tell of themselves."""
+    ended = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
+    return [
+        FinishedRun(
+            run_id=record.dagster_run.run_id,
+            succeeded=record.dagster_run.is_success,
+            started_at=datetime.fromtimestamp(record.start_time or record.end_time, UTC),
+            ended_at=datetime.fromtimestamp(record.end_time, UTC),
+            assets=frozenset(key.to_user_string() for key in record.dagster_run.asset_selection)
+            if record.dagster_run.asset_selection is not None
+            else None,
+        )
+        for record in instance.get_run_records(ended, limit=25)
+        if record.end_time is not None and TELLS_ITSELF not in record.dagster_run.tags
+    ]
+
+
+def _failure(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What the steps that failed said, or whoever ended the run."""
+    entries = instance.all_logs(run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE})
+    said = []
+    for event in (entry.dagster_event for entry in entries if entry.dagster_event is not None):
+        if event.step_key is None:
+            said.append(event.message or "")
+            continue
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        said.append(f"Step {event.step_key}: {error.message.strip() if error is not None else event.message}")
+    return "\n".join(said)[:2000]
 
 
 @dg.sensor(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from analytics_pipeline import errors
+from analytics_pipeline.cli_alerts import alerts
 from analytics_pipeline.cli_ingest import ingest, mapping, quarantine
 
 
@@ -220,7 +221,7 @@ def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None
         raise errors.AnalyticsError("something needs mending: see above")
 
 
-for group in (ingest, mapping, quarantine):
+for group in (alerts, ingest, mapping, quarantine):
     cli.add_command(group)
 
 

@@ -5,6 +5,7 @@ import shlex
 import time
 from datetime import UTC, datetime, timedelta
 
+from analytics_pipeline.commands.alerts import telling
 from analytics_pipeline.commands.run import run_due
 from analytics_pipeline.commands.terminal import Steps, live, say
 from analytics_pipeline.samples.generators import generator_of
@@ -36,7 +37,8 @@ def demo(settings: Settings, as_of: datetime | None = None) -> None:
     parsing = start_manifest(settings)
     with live("starting PostgreSQL"), open_warehouse(settings, lambda text: say(f"    {text}")) as warehouse:
         steps.finished("PostgreSQL", time.monotonic() - began, warehouse.place)
-        worked = run_due(settings, warehouse, steps, as_of=as_of, parsing=parsing)
+        with telling(settings, warehouse):
+            worked = run_due(settings, warehouse, steps, as_of=as_of, parsing=parsing)
     report = settings.report_dir / "executive.html"
     say(f"\n{'Done' if worked else 'Nothing new'} in {time.monotonic() - began:.1f} s.\n")
     say(f"  Report        {report}")

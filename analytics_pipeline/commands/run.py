@@ -12,8 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analytics_pipeline.commands.alerts import telling
 from analytics_pipeline.commands.pending import pending_steps
 from analytics_pipeline.commands.terminal import Steps, live, say
+from analytics_pipeline.delivery.runs import TELLS_ITSELF
 from analytics_pipeline.errors import AnalyticsError, UsageError
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
@@ -46,7 +48,7 @@ _BACKFILL_ONLY = "ops/touched_days"
 def run(settings: Settings, select: str | None, as_of: datetime | None, full_refresh: bool) -> None:
     """The command `run`. Raises AnalyticsError."""
     began = time.monotonic()
-    with open_warehouse(settings, say) as warehouse:
+    with open_warehouse(settings, say) as warehouse, telling(settings, warehouse, is_whole=select is None):
         worked = run_due(settings, warehouse, Steps(), select=select, as_of=as_of, full_refresh=full_refresh)
     say(f"{'Done' if worked else 'Nothing new'} in {time.monotonic() - began:.1f} s.")
 
@@ -161,6 +163,7 @@ def _execute(
             asset_selection=sorted(keys),
             run_config=config,
             raise_on_error=False,
+            tags={TELLS_ITSELF: "true"},
         )
     if not result.success:
         raise AnalyticsError(progress.error or f"run {result.run_id} failed: {log} has its whole log")

@@ -35,6 +35,12 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         stored = connection.execute(
             "select relation, policy, setting, owner, ran_at, summary from ops.policies order by relation, policy"
         ).fetchall()
+        alerts = connection.execute(
+            """
+            select incident, severity, owner, title, opened_at, occurrences from ops.alerts
+            where closed_at is null order by severity, opened_at
+            """
+        ).fetchall()
         steps = pending_steps(connection, settings)
     return {
         "home": str(settings.home),
@@ -50,6 +56,10 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         "published": {"build_id": str(build[0]), "as_of": build[1].isoformat(), "at": build[2].isoformat()} if build else None,
         "age_hours": round((datetime.now(UTC) - build[1]).total_seconds() / 3600, 2) if build else None,
         "last_build": {"status": last[0], "reason": last[1], "at": last[2].isoformat()} if last else None,
+        "alerts": [
+            {"incident": i, "severity": s, "owner": o, "title": t, "since": at.isoformat(), "occurrences": n}
+            for i, s, o, t, at, n in alerts
+        ],
         "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
         "last_loads": [
             {"batch_id": str(i), "uri": u, "status": s, "kind": k, "read": r, "accepted": a, "at": at.isoformat()}
@@ -76,6 +86,7 @@ def written(report: dict[str, Any]) -> str:
     ]
     if last and last["status"] == "blocked":
         lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
+    lines += [f"ALERT      {a['severity']}, since {a['since'][:16]}: {a['title']} ({a['owner']})" for a in report["alerts"]]
     lines += [f"BROKEN     {f['error']}" for f in report["failed_files"]]
     lines += ["", "Last loads"] + [
         f"  {load['batch_id']}  {load['read']:>10,} read {load['accepted']:>10,} accepted  {load['uri']}"

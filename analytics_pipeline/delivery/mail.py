@@ -74,10 +74,12 @@ def send(server: MailServer, recipient: str, message: Message) -> Outcome:
         return _answered(error.smtp_code, error.smtp_error, secrets, is_about_all=not isinstance(error, smtplib.SMTPDataError))
     except smtplib.SMTPServerDisconnected as error:
         return unreachable(error, _SECONDS)
-    except (smtplib.SMTPException, ValueError) as error:
+    except smtplib.SMTPException as error:
         return Outcome("given_up", said(f"the mail can't be sent ({error})", secrets))
     except OSError as error:
         return unreachable(error, _SECONDS)
+    except ValueError as error:
+        return Outcome("given_up", said(f"the mail can't be written ({error})", secrets))
     return DELIVERED
 
 

@@ -228,3 +228,19 @@ def give_back(connection: psycopg.Connection, claimed: Iterable[Claimed], now: d
         """,
         (now, [c.delivery_id for c in claimed]),
     )
+
+
+def make_due(connection: psycopg.Connection, now: datetime) -> None:
+    """What was given up, of alerts that are open or were until lately, and what waits for its next attempt, is due now."""
+    connection.execute(
+        """
+        update ops.alert_deliveries as d
+        set status = 'pending', attempts = least(d.attempts, 1), next_attempt_at = %(now)s, paused_until = null
+        from ops.alerts as a
+        where a.alert_id = d.alert_id and d.last_error is not null and (
+            d.status = 'pending'
+            or d.status = 'given_up' and coalesce(a.closed_at > %(now)s::timestamptz - interval '1 day', true)
+        )
+        """,
+        {"now": now},
+    )
