@@ -54,15 +54,15 @@ def _described(row: dict[str, Any], held: list[str]) -> str:
 
 
 def _told(message: dict[str, Any], is_quiet: bool) -> str:
-    status, attempts = message["status"], message["attempts"]
+    status, attempts = message["status"], f"{message['attempts']} attempt{'' if message['attempts'] == 1 else 's'}"
     if status == "pending":
-        status = "quiet" if is_quiet else "tried" if attempts else "new"
+        status = "quiet" if is_quiet else "tried" if message["attempts"] else "new"
     state = {
         "delivered": "told",
         "withdrawn": "not told: it was over before",
-        "given_up": f"NOT TOLD, given up after {attempts} attempts",
+        "given_up": f"NOT TOLD, given up after {attempts}",
         "quiet": "to be told after quiet hours",
-        "tried": f"not told yet, {attempts} attempts",
+        "tried": f"not told yet, {attempts}",
         "new": "to be told next",
     }[status]
     reason = f" ({message['reason']})" if message["reason"] else ""
