@@ -4,7 +4,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from analytics_pipeline.errors import UsageError
+from analytics_pipeline.events.source_fields import SourceFields, fields_in_use, property_fields
 from analytics_pipeline.settings import Settings
+from analytics_pipeline.tracking_plan.rests_on import Inputs, inputs_of_measure
 from analytics_pipeline.warehouse.connection import open_warehouse
 
 _WAY = {
@@ -33,6 +35,7 @@ def explained(connection: psycopg.Connection, kpi: str) -> str:
         measures = cursor.execute(
             "select * from config.measures where measure = any(%s) order by measure", (row["measures"],)
         ).fetchall()
+        plan = cursor.execute("select conversion_sql, revenue_sql, refund_sql from config.plan").fetchone() or {}
         is_built = cursor.execute("select to_regclass('kpi.kpi_values') is not null as it").fetchone()
         fresh = None
         if is_built and is_built["it"]:
@@ -48,6 +51,7 @@ def explained(connection: psycopg.Connection, kpi: str) -> str:
                 """,
                 (kpi,),
             ).fetchone()
+    sources = fields_in_use(connection)
     lines = [
         f"{row['title']} ({kpi})",
         *([row["description"]] if row["description"] else []),
@@ -69,7 +73,22 @@ def explained(connection: psycopg.Connection, kpi: str) -> str:
             "  " + (measure["expression_sql"] or f"percentile {measure['percentile']} of sums per {measure['item_sql']}")
         )
         lines.append("  " + _WAY[measure["relation"]] + " > int_period_measures > kpi_values")
+        lines += _origins(inputs_of_measure(measure, plan), sources)
     return "\n".join([*lines, "", *_freshness(row, fresh)])
+
+
+def _origins(inputs: Inputs, sources: list[SourceFields]) -> list[str]:
+    """Events, and down to the fields of each source that events were loaded from."""
+    fields = {
+        **{column: {s.source: s.fields.get(column, []) for s in sources} for column in inputs.columns},
+        **{f"properties.{p}": {s.source: property_fields(s.fields, p) for s in sources} for p in inputs.properties},
+    }
+    width = max(map(len, fields), default=0)
+    lines = [f"    events      {', '.join(inputs.events) if inputs.events is not None else 'all'}"]
+    for name, found in fields.items():
+        places = [f"{source}: {', '.join(paths)}" for source, paths in found.items() if paths]
+        lines.append(f"    raw.events.{name:<{width}}  < {'; '.join(places) or 'no source fills it'}")
+    return lines
 
 
 def _freshness(row: dict[str, object], fresh: dict[str, object] | None) -> list[str]:

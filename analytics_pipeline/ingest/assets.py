@@ -8,6 +8,7 @@ import dagster as dg
 import psycopg
 
 from analytics_pipeline.ingest.batch import Batch, Outcome, totals
+from analytics_pipeline.ingest.lineage import asset_key, field_lineage, source_metadata
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
 from analytics_pipeline.ingest.sources.reading import read_source
 from analytics_pipeline.settings import Settings
@@ -35,11 +36,6 @@ def ingest_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 RAW_KEYS = [dg.AssetKey(["raw", table]) for table in _RAW]
 
 
-def asset_key(source: Source) -> dg.AssetKey:
-    """Of the asset that loads a source."""
-    return dg.AssetKey(["ingest", source.name])
-
-
 def _source_asset(source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(source),
@@ -57,7 +53,8 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
             for batch in batches:
                 if batch.outcome == "failed":
                     context.log.warning(batch.error)
-            return dg.MaterializeResult(metadata={"summary": summary(batches), **_tables(connection, batches)})
+            metadata = {"summary": summary(batches), **_tables(connection, batches), **source_metadata(source)}
+            return dg.MaterializeResult(metadata=metadata)
 
     return load
 
@@ -85,6 +82,8 @@ def _raw_tables(sources: Sequence[Source]) -> dg.AssetsDefinition:
             ).fetchall()
             for table in _RAW:
                 metadata = table_metadata(connection, "raw", table)
+                if table == "events":
+                    metadata["dagster/column_lineage"] = field_lineage(sources)
                 if table == "quarantine":
                     metadata["unresolved records by reason"] = markdown_table(("Reason", "Records"), reasons)
                 yield dg.MaterializeResult(asset_key=["raw", table], metadata=metadata)

@@ -12,8 +12,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from analytics_pipeline.modelling.backfill import note_days
 from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import column_descriptions, dbt_environment, dbt_executable
-from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
-from analytics_pipeline.modelling.lineage import with_column_lineage
+from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs, write_page
+from analytics_pipeline.modelling.lineage import read_project, with_column_lineage
 from analytics_pipeline.modelling.publish import TABLES, PublishedTable, publish_build
 from analytics_pipeline.modelling.sparklines import kpi_metadata
 from analytics_pipeline.settings import Settings
@@ -82,10 +82,10 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             build = current_build(connection)
-            inputs = docs_inputs(connection)
-        arguments = ["build", "--full-refresh"] if build.is_full else ["build"]
-        run = dbt.cli(arguments, context=context, target_path=warehouse.settings.dbt_target)
-        yield from with_column_lineage(run, warehouse.settings.home / "dbt" / f"lineage-{inputs[:16]}.json")
+            arguments = ["build", "--full-refresh"] if build.is_full else ["build"]
+            target = warehouse.settings.dbt_target
+            run = dbt.cli(arguments, context=context, target_path=target)
+            yield from with_column_lineage(run, read_project(connection, manifest, target))
 
     return models
 
@@ -150,7 +150,8 @@ def dbt_docs(dbt: DbtCliResource, warehouse: WarehouseResource) -> dg.Materializ
     with warehouse.connect() as connection:
         inputs = docs_inputs(connection)
         if not (is_done(connection, DOCS_STEP, inputs) and target.exists()):
-            dbt.cli(["docs", "generate", "--static", "--no-compile"], target_path=warehouse.settings.dbt_target).wait()
+            dbt.cli(["docs", "generate", "--no-compile"], target_path=warehouse.settings.dbt_target).wait()
+            write_page(connection, warehouse.settings.dbt_target)
             note_done(connection, DOCS_STEP, inputs, str(target), time.monotonic() - began)
     return dg.MaterializeResult(metadata={"summary": str(target), "page": dg.MetadataValue.url(target.as_uri())})
 

@@ -1,14 +1,72 @@
-"""What dbt docs depend on, so that a rerun knows whether they are up to date."""
+"""dbt docs as one file, in which each column says where it comes from: its models, its source fields, and KPIs their events.
+
+dbt writes descriptions, we add the lineage as `meta`, which its page shows with a column's or a table's details.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from analytics_pipeline.events.source_fields import fields_in_use
 from analytics_pipeline.modelling.builds import project_hash
+from analytics_pipeline.modelling.kpi_inputs import kpi_inputs, written
+from analytics_pipeline.modelling.lineage import Columns, Key, lineage_of_models, origins, read_project
 from analytics_pipeline.warehouse.step_state import inputs_hash
 
 DOCS_STEP = "docs/dbt"
+_RAW = ("raw", "events")
 
 
 def docs_inputs(connection: psycopg.Connection) -> str:
-    """The code and the plan."""
-    row = connection.execute("select plan_hash from config.plan").fetchone()
-    return inputs_hash(project_hash(), row[0] if row else None)
+    """The code, the plan, and how sources are read."""
+    plan = connection.execute("select plan_hash from config.plan").fetchone()
+    mappings = connection.execute("select source, mapping_sha256 from raw.mappings_in_use order by source").fetchall()
+    return inputs_hash(project_hash(), plan[0] if plan else None, mappings)
+
+
+def write_page(connection: psycopg.Connection, target: Path) -> Path:
+    """The page, from what `dbt docs generate` has left in its target folder.
+
+    Args:
+        connection: to the warehouse that the models are in.
+        target: dbt's folder, with manifest.json, catalog.json, index.html and the SQL of the last run.
+    """
+    manifest = json.loads((target / "manifest.json").read_text())
+    _add_lineage(connection, manifest, lineage_of_models(read_project(connection, target / "manifest.json", target)))
+    page = (target / "index.html").read_text()
+    for name, data in (("MANIFEST", json.dumps(manifest)), ("CATALOG", (target / "catalog.json").read_text())):
+        # No text of the data may end the script that it stands in.
+        page = page.replace(f'"{name}.JSON INLINE DATA"', data.replace("</", "<\\/"))
+    path = target / "static_index.html"
+    partial = path.with_suffix(".part")
+    partial.write_text(page)
+    partial.replace(path)
+    return path
+
+
+def _add_lineage(connection: psycopg.Connection, manifest: dict[str, Any], lineage: dict[Key, Columns]) -> None:
+    for node in manifest["nodes"].values():
+        key = (node.get("schema"), node.get("name"))
+        for name, sources in lineage.get(key, {}).items() if node["resource_type"] == "model" else ():
+            ends = {column for source, column in origins(lineage, key, name) if source == _RAW}
+            texts = {
+                "made from": ", ".join(f"{source[-1]}.{column}" for source, column in sources),
+                "in raw.events": ", ".join(sorted(ends)),
+            }
+            _add(node["columns"].get(name), {label: text for label, text in texts.items() if text})
+        if key == ("build_kpi", "kpi_values"):
+            rests = {name: written(inputs) for name, inputs in kpi_inputs(connection).items()}
+            _add(node, {name: f"events {events}; columns {columns}" for name, (events, columns) in rests.items()})
+    for node in manifest["sources"].values():
+        if (node["schema"], node["identifier"]) == _RAW:
+            for name, column in node["columns"].items():
+                fields = {f"from {s.source}": ", ".join(s.fields[name]) for s in fields_in_use(connection) if name in s.fields}
+                _add(column, fields)
+
+
+def _add(described: dict[str, Any] | None, texts: dict[str, str]) -> None:
+    """A column or a table that nobody has described has no place for it."""
+    if described is not None and texts:
+        described["meta"] = {**described.get("meta", {}), **texts}

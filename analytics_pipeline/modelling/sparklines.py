@@ -1,10 +1,11 @@
-"""KPIs with their last weeks drawn in letters, for the page of the KPI tables in Dagster."""
+"""KPIs with their last weeks drawn in letters, and what they rest on, for the page of the KPI tables in Dagster."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
+from analytics_pipeline.modelling.kpi_inputs import kpi_inputs, written
 from analytics_pipeline.modelling.publish import PublishedTable
 from analytics_pipeline.warehouse.table_metadata import markdown_table
 
@@ -20,7 +21,7 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def kpi_metadata(connection: psycopg.Connection, table: PublishedTable) -> dict[str, Any]:
-    """A table of all KPIs with their trend; nothing for other tables than kpi_values and kpi_status."""
+    """All KPIs with their trend, and what they rest on; nothing for other tables than kpi_values and kpi_status."""
     if table.name not in {"kpi_values", "kpi_status"}:
         return {}
     rows = connection.execute(
@@ -40,7 +41,11 @@ def kpi_metadata(connection: psycopg.Connection, table: PublishedTable) -> dict[
         (_DAYS,),
     ).fetchall()
     cells = [(title, _shown(values[-1]), unit, sparkline(values)) for title, unit, values in rows]
-    return {"kpis": markdown_table(("KPI", "Last day", "Unit", f"Last {_DAYS} days"), cells)}
+    rests_on = [(name, *written(inputs)) for name, inputs in kpi_inputs(connection).items()]
+    return {
+        "kpis": markdown_table(("KPI", "Last day", "Unit", f"Last {_DAYS} days"), cells),
+        "what KPIs rest on": markdown_table(("KPI", "Events", "Columns and properties of raw.events"), rests_on),
+    }
 
 
 def _shown(value: float | None) -> str:

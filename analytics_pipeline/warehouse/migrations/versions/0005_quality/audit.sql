@@ -64,3 +64,26 @@ create trigger refuse_by_hand before update on ops.audit_head
 for each statement when (pg_trigger_depth() = 0) execute function ops.audit_refuse();
 
 grant select on ops.audit_log, ops.audit_head to analytics_reader;
+
+-- Which fields of a source's records fill which columns of raw.events: of every mapping that a batch was loaded with.
+create table raw.mappings (
+    source text not null,
+    mapping_sha256 text not null,
+    mapping text not null,
+    fields jsonb not null,
+    first_used_at timestamptz not null default clock_timestamp(),
+    primary key (source, mapping_sha256)
+);
+-- That of the newest batch of each source.
+create view raw.mappings_in_use as
+select distinct on (b.source)
+    b.source,
+    m.mapping,
+    m.mapping_sha256,
+    m.fields
+from raw.ingest_batches as b
+inner join raw.mappings as m on b.source = m.source and b.mapping_sha256 = m.mapping_sha256
+where b.status = 'loaded'
+order by b.source asc, b.commit_order desc;
+
+grant select on raw.mappings, raw.mappings_in_use to analytics_reader;
