@@ -67,6 +67,4 @@ def replay(settings: Settings, mapping: str, source: str | None, reason: str | N
 
 def _personal(connection: psycopg.Connection) -> set[str]:
     """Names of properties that the plan marks as personal."""
-    row = connection.execute("select document from config.plan").fetchone()
-    document = row[0] if row else {}
-    return set(document.get("personal", []))
+    return {name for (name,) in connection.execute("select distinct property from config.properties where is_personal")}

@@ -1,4 +1,4 @@
--- The rows of the view `judged` as lines of COPY's text format, beside what deduplication and ledger need.
+-- The rows of the view `watched` as lines of COPY's text format, beside what deduplication, ledger and contracts need.
 select
     line_number,
     reason_code,
@@ -16,5 +16,6 @@ select
         ) || chr(10)
     end as copy_line,
     user_id,
-    anonymous_id
-from judged
+    anonymous_id,
+    columns('^watched_')
+from watched

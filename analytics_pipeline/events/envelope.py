@@ -52,6 +52,7 @@ REASONS: Final = {
     "invalid_received_time": "the time of receipt can't be read",
     "invalid_value": "the value is not a number of at most 14 digits before the point",
     "invalid_properties": "the properties are not a JSON object",
+    "contract": "the event breaks its contract in the tracking plan",
     "not_storable": "PostgreSQL can't store a part of the record",
 }
 """Reason codes of raw.quarantine and what each says to a person."""

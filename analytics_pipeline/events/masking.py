@@ -12,7 +12,7 @@ _PERSONAL_KEY = re.compile(
 )
 _EMAIL = re.compile(rb"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _IP = re.compile(rb"\b\d{1,3}(\.\d{1,3}){3}\b")
-_LONGEST = 200
+_LONGEST, _LONGEST_EXAMPLE = 200, 60
 
 
 def masked(payload: bytes, personal: set[str]) -> str:
@@ -50,5 +50,23 @@ def _form(character: str) -> str:
     return character if character.isprintable() else "�"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def example_of(value: Any, key: str, is_personal: bool) -> str:
+    """A value of a property that the plan knows, as JSON; `***` where the plan or the name says that it is personal."""
+    if is_personal or _PERSONAL_KEY.search(key):
+        return "***"
+    text = orjson.dumps(_hide(value, set()))
+    return _cut(_IP.sub(b"***", _EMAIL.sub(b"***", text)).decode(), _LONGEST_EXAMPLE)
+
+
+def form_of(value: Any) -> str:
+    """The form of a value that nobody has declared, so that it may be personal: letters become x, digits 9."""
+    if value is None or isinstance(value, bool):
+        return orjson.dumps(value).decode()
+    if isinstance(value, dict | list):
+        return f"{'object' if isinstance(value, dict) else 'list'} of {len(value)}"
+    form = "".join(_form(c) for c in str(value)[: _LONGEST_EXAMPLE + 1])
+    return _cut(f'text "{form}"' if isinstance(value, str) else f"number {form}", _LONGEST_EXAMPLE)

@@ -13,6 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_pipeline.events import contract_columns
+from analytics_pipeline.events.contracts import Breach, Contracts, breach_of
 from analytics_pipeline.events.engine import new_engine
 from analytics_pipeline.events.envelope import LONGEST_TEXT, REASONS
 from analytics_pipeline.events.extraction import cast_properties, constants_of, extract
@@ -24,6 +26,12 @@ _READABLE, _NORMALISE, _COPY_LINES, _SUSPECTS = (
     (_FOLDER / f"{name}.sql").read_text() for name in ("readable", "normalise", "copy_lines", "suspects")
 )
 _JUDGEMENT = ("line_number", "reason_code", "offending")
+_STORED = ["line_number", "event_id", "occurred_at", "copy_line", "user_id", "anonymous_id"]
+_SUSPECTED = """
+select line_number, event_name, app_version, occurred_at, properties::varchar as properties from judged
+where line_number in (select unnest($line_numbers))
+"""
+_NO_CONTRACTS = Contracts()
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,13 @@ class Refusal:
     reason_code: str
     payload: bytes
     offending: str = ""
+    breach: Breach | None = None
 
     @property
     def reason(self) -> str:
         """The reason for a person, with the value that caused it."""
+        if self.breach is not None:
+            return f"{REASONS[self.reason_code]}: {self.breach.text}"
         return f"{REASONS[self.reason_code]}: {self.offending!r}" if self.offending else REASONS[self.reason_code]
 
 
@@ -56,7 +67,7 @@ class Normalised:
 
 
 _idle: defaultdict[str, list[duckdb.DuckDBPyConnection]] = defaultdict(list)
-"""Connections whose views are those of a mapping (by its sha256): making them takes as long as loading a small file."""
+"""Connections whose views are those of a mapping and contracts: making them takes as long as loading a small file."""
 
 
 @atexit.register
@@ -66,14 +77,15 @@ def _close_idle() -> None:
             connections.pop().close()
 
 
-def _prepared(mapping: Mapping) -> duckdb.DuckDBPyConnection:
-    """Chain the views from `records` to `judged`; they are bound anew for each chunk."""
+def _prepared(mapping: Mapping, contracts: Contracts) -> duckdb.DuckDBPyConnection:
+    """Chain the views from `records` to `judged` and `watched`; they are bound anew for each chunk."""
     database = new_engine()
     database.register("records", _EMPTY)
     database.register("constants", _CONSTANTS.empty_table())
     fields = extract(database.sql(_READABLE), mapping)
     fields.create_view("fields")
-    cast_properties(database.sql(_NORMALISE), mapping).create_view("judged")
+    judged = cast_properties(database.sql(_NORMALISE), mapping).create_view("judged")
+    contract_columns.watched(judged, contracts).create_view("watched")
     return database
 
 
@@ -88,6 +100,7 @@ class Normaliser:
         starts_at: datetime,
         now: datetime,
         horizons: dict[str, datetime] | None = None,
+        contracts: Contracts = _NO_CONTRACTS,
     ) -> None:
         """
         Args:
@@ -97,8 +110,9 @@ class Normaliser:
             starts_at: earlier events are refused.
             now: the time of receipt of records that do not say one.
             horizons: earlier events are refused as too late: of an event name, or "" for all.
+            contracts: events that break them are refused.
         """
-        self._mapping = mapping
+        self._contracts = contracts
         horizons = {name: at.astimezone(UTC) for name, at in (horizons or {}).items()}
         constants: dict[str, Any] = {
             "source": source,
@@ -111,8 +125,8 @@ class Normaliser:
             "longest": LONGEST_TEXT,
             "constants_have_specials": any(set(text) & set("\\\t\n\r") for text in (source, *constants_of(mapping))),
         }
-        self._idle = _idle[mapping.sha256]
-        self._database = self._idle.pop() if self._idle else _prepared(mapping)
+        self._idle = _idle[mapping.sha256 + contract_columns.identity(contracts)]
+        self._database = self._idle.pop() if self._idle else _prepared(mapping, contracts)
         self._database.register("constants", pa.table({name: [value] for name, value in constants.items()}, _CONSTANTS))
 
     def __enter__(self) -> "Normaliser":
@@ -137,11 +151,26 @@ class Normaliser:
                 raise
             return self._in_halves(records)
         is_refused = pc.is_valid(judged["reason_code"])
-        refused = judged.filter(is_refused).select(_JUDGEMENT).to_pylist()
-        events = judged.drop_columns(["reason_code", "offending"])
-        if refused:
-            events = events.filter(pc.invert(is_refused))
-        return Normalised(events, _refusals(refused, records))
+        refused = _refusals(judged.filter(is_refused).select(_JUDGEMENT).to_pylist(), records)
+        breaches = self._breaches(judged, records) if self._contracts else []
+        events = judged.select(_STORED)
+        if refused or breaches:
+            lines = pa.array([breach.line_number for breach in breaches], pa.int64())
+            events = events.filter(pc.invert(pc.or_(is_refused, pc.is_in(judged["line_number"], lines))))
+        return Normalised(events, refused + breaches)
+
+    def _breaches(self, judged: pa.Table, records: Records) -> list[Refusal]:
+        """Events that break a contract: found by columns, then judged one by one."""
+        suspects = judged["line_number"].filter(pa.array(contract_columns.suspects(judged, self._contracts))).to_pylist()
+        if not suspects:
+            return []
+        rows = self._database.sql(_SUSPECTED, params={"line_numbers": suspects}).to_arrow_table().to_pylist()
+        broken = {row["line_number"]: breach for row in rows if (breach := breach_of(row, self._contracts)) is not None}
+        lines = sorted(broken)
+        return [
+            Refusal(line, "contract", payload, breach=broken[line])
+            for line, payload in zip(lines, records.payloads_of(lines), strict=True)
+        ]
 
     def events(self, records: Records) -> tuple[list[dict[str, Any]], list[Refusal]]:
         """A chunk for people: events as rows with the columns of raw.events, and refusals."""

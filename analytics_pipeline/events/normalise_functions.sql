@@ -153,3 +153,5 @@ case
     when not has_specials then text
     else replace(replace(replace(replace(text, '\', '\\'), chr(9), '\t'), chr(10), '\n'), chr(13), '\r')
 end;
+
+create or replace macro try_day(text) as try_cast(substr(text, 1, 10) as date);

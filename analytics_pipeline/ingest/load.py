@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.types.json import Jsonb
 
 from analytics_pipeline.errors import AnalyticsError, UsageError
 from analytics_pipeline.events.mapping import Mapping
@@ -22,7 +24,9 @@ from analytics_pipeline.events.records import Records
 from analytics_pipeline.ingest import batch as batches
 from analytics_pipeline.ingest import deduplication
 from analytics_pipeline.ingest.batch import Batch, Counts, Origin
+from analytics_pipeline.ingest.contracts import enforced_contracts
 from analytics_pipeline.ingest.ledger import Ledger
+from analytics_pipeline.ingest.mappings import note_mapping
 from analytics_pipeline.warehouse.locks import LOADING
 from analytics_pipeline.warehouse.partitions import Partitions
 
@@ -32,7 +36,13 @@ _EVENTS = (
     "event_id, event_name, occurred_at, received_at, source, user_id, anonymous_id, session_id, entity_type, entity_id, "
     "country, region, city, device_type, platform, app_version, value, currency, properties, batch_id"
 )
-_QUARANTINE = "batch_id, source, uri, line_number, reason_code, reason, payload, quarantined_at"
+_QUARANTINE = (
+    "batch_id, source, uri, line_number, reason_code, reason, payload, quarantined_at, "
+    "event_name, app_version, occurred_at, faults"
+)
+_BREACH_TYPES = ["text", "text", "timestamptz", "jsonb"]
+_QUARANTINE_TYPES = ["uuid", "text", "text", "int8", "text", "text", "bytea", "timestamptz", *_BREACH_TYPES]
+_NO_BREACH = (None, None, None, None)
 _UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
 
 Progress = Callable[[Counts, int], None]
@@ -101,7 +111,11 @@ def _load_once(
     batches.begin(connection, batch_id, origin, mapping, now)
     payload_format: dict[str, object] = {"kind": "json"}
     horizons = dict[str, datetime](connection.execute("select event_name, before from ops.horizons").fetchall())
-    with Normaliser(mapping, origin.source, batch_id, plan[0], now, horizons) as normaliser, Ledger() as ledger:
+    contracts = enforced_contracts(connection)
+    with (
+        Normaliser(mapping, origin.source, batch_id, plan[0], now, horizons, contracts) as normaliser,
+        Ledger() as ledger,
+    ):
         writer = _Writer(connection, origin, batch_id, now, ledger, refused_again)
         with closing(_ahead((records, normaliser.apply(records)) for records in read())) as chunks:
             for records, chunk in chunks:
@@ -109,6 +123,7 @@ def _load_once(
                 payload_format = records.payload_format
                 on_chunk(writer.counts, records.bytes_read)
         counts = writer.finish(str(plan[1]))
+    note_mapping(connection, origin.source, mapping)
     batches.finish(connection, batch_id, counts, payload_format)
     before_commit(counts)
     return Batch(origin.uri, "loaded", batch_id, counts)
@@ -203,10 +218,10 @@ class _Writer:
         if not refused:
             return
         with self._connection.cursor().copy(f"copy raw.quarantine ({_QUARANTINE}) from stdin (format binary)") as copy:
-            copy.set_types(["uuid", "text", "text", "int8", "text", "text", "bytea", "timestamptz"])
+            copy.set_types(_QUARANTINE_TYPES)
             for r in refused:
                 row = (self._origin.source, self._origin.uri, r.line_number, r.reason_code, r.reason, r.payload)
-                copy.write_row((self._batch_id, *row, self._now))
+                copy.write_row((self._batch_id, *row, self._now, *_breach(r)))
 
     def finish(self, timezone: str) -> Counts:
         """Settle with loads that were committed meanwhile, and note days and persons in the ledger."""
@@ -221,6 +236,14 @@ class _Writer:
             self.counts.accepted -= late
             self.counts.duplicate += late
         return self.counts
+
+
+def _breach(refusal: Refusal) -> tuple[str | None, str | None, datetime | None, Jsonb | None]:
+    """What the books of contracts need of a refused event."""
+    breach = refusal.breach
+    if breach is None:
+        return _NO_BREACH
+    return breach.event_name, breach.app_version, breach.occurred_at, Jsonb([asdict(fault) for fault in breach.faults])
 
 
 def _by_id(events: pa.Table, chosen: "npt.NDArray[np.bool_]") -> pa.Table:
