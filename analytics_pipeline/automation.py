@@ -1,18 +1,23 @@
 """What runs by itself, and when: jobs, schedules, sensors."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from analytics_pipeline.delivery.deliver import deliver_due
 from analytics_pipeline.delivery.runs import TELLS_ITSELF, FinishedRun, note_runs
-from analytics_pipeline.ingest.assets import RAW_KEYS, asset_key
+from analytics_pipeline.ingest.assets import RAW_KEYS
+from analytics_pipeline.ingest.lineage import asset_key
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
+from analytics_pipeline.ingest.sources.deadlines import source_deadlines
 from analytics_pipeline.ingest.sources.waiting import waiting
+from analytics_pipeline.quality.freshness import judge_marts, judge_sources
 from analytics_pipeline.settings import Settings, load_settings
 from analytics_pipeline.warehouse.connection import open_warehouse
 
 _BACKFILL = dg.AssetSelection.assets(["ops", "touched_days"])
+_WATCHED = {"ingest", "marts", "kpi"}
 
 everything = dg.define_asset_job(
     "everything",
@@ -42,8 +47,40 @@ schedules = [
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """One for each source of the home, and one for alerts."""
-    return [_alerts, _landing_folder, *(_sensor(source) for source in load_sources(settings) if source.name != LANDING)]
+    """One for each source of the home, one for what is late, and one for alerts."""
+    sources = (_sensor(source) for source in load_sources(settings) if source.name != LANDING)
+    return [_alerts, _freshness, _landing_folder, *sources]
+
+
+def with_deadline(settings: Settings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
+    """Gives sources and what readers see Dagster's freshness policy: late after the deadline, warned of a quarter before."""
+    own = {asset_key(source): source.deadline_hours for source in load_sources(settings) if source.deadline_hours}
+
+    def applied(spec: dg.AssetSpec) -> dg.AssetSpec:
+        if spec.key.path[0] not in _WATCHED:
+            return spec
+        limit = timedelta(hours=own.get(spec.key, settings.deadline_hours))
+        policy = dg.FreshnessPolicy.time_window(fail_window=limit, warn_window=limit * 0.75)
+        limited: dg.AssetSpec = dg.apply_freshness_policy(spec, policy)
+        return limited
+
+    return applied
+
+
+@dg.sensor(
+    name="freshness",
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sources and published numbers that are behind their deadline become incidents, before anybody reads them.",
+)
+def _freshness(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    settings, now = load_settings(), datetime.now(UTC)
+    deadline = timedelta(hours=settings.deadline_hours)
+    with open_warehouse(settings) as warehouse, warehouse.connect(autocommit=True) as connection:
+        results = judge_sources(connection, now, deadline, source_deadlines(settings))
+        marts = judge_marts(connection, now, deadline)
+    late = [line for r in [*results, *([marts] if marts else [])] for line in r.details["found"]]
+    return dg.SkipReason("; ".join(late) or "nothing is late")
 
 
 @dg.sensor(

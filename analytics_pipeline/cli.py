@@ -10,6 +10,7 @@ import click
 
 from analytics_pipeline import errors
 from analytics_pipeline.cli_alerts import alerts
+from analytics_pipeline.cli_audit import audit
 from analytics_pipeline.cli_ingest import ingest, mapping, quarantine
 
 
@@ -61,6 +62,16 @@ def run(select: str | None, as_of: datetime | None, full_refresh: bool) -> None:
     from analytics_pipeline.settings import load_settings
 
     run_graph(load_settings(), select, as_of, full_refresh)
+
+
+@cli.command()
+@click.option("--accept", "reason", required=True, help="Why it is right to publish although checks failed; kept for ever.")
+def publish(reason: str) -> None:
+    """Publish what a gate has blocked: for owners, who take the failed checks upon them."""
+    from analytics_pipeline.commands.accept import publish_accepted
+    from analytics_pipeline.settings import load_settings
+
+    publish_accepted(load_settings(), reason)
 
 
 @cli.command()
@@ -179,9 +190,9 @@ def plan_schema() -> None:
     click.echo(schema())
 
 
-@plan.command()
+@plan.command("publish")
 @click.argument("file")
-def publish(file: str) -> None:
+def publish_plan(file: str) -> None:
     """Make a tracking plan the warehouse's."""
     from analytics_pipeline.commands.plan import publish as make
     from analytics_pipeline.settings import load_settings
@@ -191,11 +202,14 @@ def publish(file: str) -> None:
 
 @cli.command()
 @click.option("--prepare", is_flag=True, help="Only make the dbt manifest, for instance when an image is built.")
+@click.option("--audit-hash", default=None, help="A hash of the audit log that doctor printed earlier: is it still in there?")
 @click.option("--tune", "is_tuning", is_flag=True, help="Only say which PostgreSQL settings suit its machine and this work.")
 @click.option("--memory", default=None, help="With --tune: that the server may use, such as 32GB. [embedded: this machine's]")
 @click.option("--cores", type=click.IntRange(1, 1024), default=None, help="With --tune: likewise.")
 @click.option("--format", "form", type=click.Choice(["table", "sql"]), default=None, help="With --tune. [default: table]")
-def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None, form: str | None) -> None:
+def doctor(
+    prepare: bool, audit_hash: str | None, is_tuning: bool, memory: str | None, cores: int | None, form: str | None
+) -> None:
     """Check the installation, the connection and the books."""
     from analytics_pipeline.commands.doctor import examine
     from analytics_pipeline.modelling.dbt import prepare_manifest
@@ -212,7 +226,7 @@ def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None
     if prepare:
         prepare_manifest(settings)
         return
-    findings = list(examine(settings, lambda: prepare_manifest(settings)))
+    findings = list(examine(settings, lambda: prepare_manifest(settings), audit_hash))
     for finding in findings:
         click.echo(f"{'✗' if finding.remedy else '✓'} {finding.what}: {finding.state}")
         if finding.remedy:
@@ -221,7 +235,7 @@ def doctor(prepare: bool, is_tuning: bool, memory: str | None, cores: int | None
         raise errors.AnalyticsError("something needs mending: see above")
 
 
-for group in (alerts, ingest, mapping, quarantine):
+for group in (alerts, ingest, mapping, quarantine, audit):
     cli.add_command(group)
 
 

@@ -6,11 +6,14 @@ from analytics_pipeline import automation
 from analytics_pipeline.anomalies.assets import anomalies
 from analytics_pipeline.forecasting.assets import forecast
 from analytics_pipeline.ingest.assets import ingest_assets
+from analytics_pipeline.ingest.sources.deadlines import source_deadlines
 from analytics_pipeline.lifecycle.assets import storage_policies, tier
 from analytics_pipeline.modelling.assets import builds, dbt_docs, dbt_models, dbt_resource, publish, touched_days
+from analytics_pipeline.modelling.builds import current_build
 from analytics_pipeline.modelling.dbt import require_manifest
-from analytics_pipeline.quality.assets import gate_assets
-from analytics_pipeline.reports.assets import executive
+from analytics_pipeline.modelling.publish import touched_query
+from analytics_pipeline.quality.assets import Surroundings, gate_assets
+from analytics_pipeline.reports.assets import executive, write_again
 from analytics_pipeline.samples.assets import landing_assets
 from analytics_pipeline.settings import Settings, load_settings
 from analytics_pipeline.tracking_plan.assets import tracking_plan
@@ -25,23 +28,29 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """
     models = dbt_models(require_manifest(settings))
     built = [key for key in models.keys if key.path[0] in {"build_marts", "build_kpi"}]
+    around = Surroundings(
+        touched_rows=lambda connection, relation: touched_query(current_build(connection), relation),
+        tell_readers=write_again,
+        deadlines=source_deadlines(settings),
+    )
+    assets = [
+        *landing_assets(settings),
+        tracking_plan,
+        *ingest_assets(settings),
+        *gate_assets(built, around),
+        builds,
+        models,
+        publish,
+        touched_days,
+        forecast,
+        anomalies,
+        tier,
+        storage_policies,
+        executive,
+        dbt_docs,
+    ]
     return dg.Definitions(
-        assets=[
-            *landing_assets(settings),
-            tracking_plan,
-            *ingest_assets(settings),
-            *gate_assets(built),
-            builds,
-            models,
-            publish,
-            touched_days,
-            forecast,
-            anomalies,
-            tier,
-            storage_policies,
-            executive,
-            dbt_docs,
-        ],
+        assets=dg.map_asset_specs(automation.with_deadline(settings), assets),
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors(settings),

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     sources: Path | None = Field(None, description="YAML file of further sources. Unset: $ANALYTICS_HOME/sources.yml.")
     mapping: str = Field("envelope", description="Mapping used for files in the landing folder.")
     actor: str = Field("", description="Who the audit log names. Unset: the user of the operating system.")
+    deadline_hours: int = Field(
+        26, ge=1, le=8760, description="Sources without a deadline of their own, and published numbers, may be so old."
+    )
     hot_days: int = Field(30, ge=1, le=3650, description="Days of raw events that are kept out of the Parquet tier.")
     alert_webhook_url: SecretStr | None = Field(None, description="Slack-compatible incoming webhook that alerts go to.")
     smtp_url: SecretStr | None = Field(None, description="smtp:// or smtps://user:password@host:port, for alerts by e-mail.")

@@ -8,7 +8,7 @@ import time
 import uuid
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +147,11 @@ def _execute(
     job = graph.definitions.resolve_job_def("everything")
     keys = _selected(graph.definitions, patterns, select)
     config: dict[str, Any] = {}
+    moment = (as_of or datetime.now(UTC)).isoformat()
     if dg.AssetKey(["ops", "builds"]) in keys:
-        config = {"ops": {"ops__builds": {"config": {"as_of": as_of.isoformat() if as_of else None, "full_refresh": full}}}}
+        config = {"ops__builds": {"config": {"as_of": moment, "full_refresh": full}}}
+    if dg.AssetKey(["quality", "raw_gate"]) in keys:
+        config["quality__raw_gate"] = {"config": {"as_of": moment}}
     progress = _Progress(steps)
     if dg.AssetKey(["quality", "build_gate"]) in keys:
         _preload("great_expectations")
@@ -161,7 +164,7 @@ def _execute(
             instance=graph.instance,
             run_id=run_id,
             asset_selection=sorted(keys),
-            run_config=config,
+            run_config={"ops": config},
             raise_on_error=False,
             tags={TELLS_ITSELF: "true"},
         )

@@ -41,6 +41,10 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
             where closed_at is null order by severity, opened_at
             """
         ).fetchall()
+        state = connection.execute("select stale_since, blocked_by, reason, accepted from ops.publication").fetchone()
+        held = connection.execute(
+            "select batch_id, uri, gate_reason from raw.ingest_batches where gate_status = 'held' and status = 'loaded' order by uri"
+        ).fetchall()
         steps = pending_steps(connection, settings)
     return {
         "home": str(settings.home),
@@ -60,6 +64,9 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
             {"incident": i, "severity": s, "owner": o, "title": t, "since": at.isoformat(), "occurrences": n}
             for i, s, o, t, at, n in alerts
         ],
+        "stale": {"since": state[0].isoformat(), "gate": state[1], "reason": state[2]} if state and state[0] else None,
+        "accepted": state[3] if state else None,
+        "held_batches": [{"batch_id": str(i), "uri": u, "reason": r} for i, u, r in held],
         "failed_files": [{"uri": uri, "error": error} for uri, error in failed],
         "last_loads": [
             {"batch_id": str(i), "uri": u, "status": s, "kind": k, "read": r, "accepted": a, "at": at.isoformat()}
@@ -84,8 +91,13 @@ def written(report: dict[str, Any]) -> str:
         f"{events['quarantined']:,} quarantined; the latest happened {report['latest_event_at'] or 'never'}",
         f"Published  as of {published['as_of']}, {report['age_hours']} hours ago" if published else "Published  nothing yet",
     ]
-    if last and last["status"] == "blocked":
-        lines.append(f"BLOCKED    the build of {last['at']} was not published: {last['reason']}")
+    if report["stale"]:
+        lines.append(
+            f"STALE      since {report['stale']['since'][:16]}, {report['stale']['gate']} gate: {report['stale']['reason']}"
+        )
+    lines += [f"HELD       {h['batch_id']}  {h['uri']}: {h['reason']}" for h in report["held_batches"]]
+    if report["accepted"]:
+        lines.append(f"ACCEPTED   published although checks failed: {report['accepted']}")
     lines += [f"ALERT      {a['severity']}, since {a['since'][:16]}: {a['title']} ({a['owner']})" for a in report["alerts"]]
     lines += [f"BROKEN     {f['error']}" for f in report["failed_files"]]
     lines += ["", "Last loads"] + [

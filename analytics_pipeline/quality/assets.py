@@ -1,94 +1,178 @@
 """The gates as assets of their own: each check is an asset check, and a failed blocking one stops what is downstream."""
 
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from analytics_pipeline.errors import GateBlocked
-from analytics_pipeline.quality.gates import run_gate
+from analytics_pipeline.quality.build_gate import judge_build
+from analytics_pipeline.quality.judged import RowsOf
+from analytics_pipeline.quality.passes import Gate, GateOutcome
+from analytics_pipeline.quality.raw_gate import RELATION, judge_raw
 from analytics_pipeline.quality.results import CheckResult
-from analytics_pipeline.quality.suites import Gate, read_suites
+from analytics_pipeline.quality.static_checks import own_checks, static_name
+from analytics_pipeline.quality.suites import read_suites
 from analytics_pipeline.warehouse.resource import WarehouseResource
 
+_MOST_LINES = 20
+_KINDS, _OWNERS = {"greatexpectations", "postgres"}, ["team:analytics"]
 
-def _check_name(relation: str, name: str) -> str:
-    return f"{relation.replace('.', '__')}__{name}"
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the gates take from other rooms, handed in by the roof.
+
+    Attributes:
+        touched_rows: query for the rows of a build table that the current build touched; None for all.
+        tell_readers: called when a gate has blocked, so that pages which are already written say so.
+        deadlines: of sources that have one of their own, by the name that their events carry.
+    """
+
+    touched_rows: Callable[[Any, str], str | None]
+    tell_readers: Callable[[WarehouseResource], None]
+    deadlines: Mapping[str, timedelta] = field(default_factory=dict)
 
 
-def _gate_asset(gate: Gate, deps: list[dg.AssetKey], description: str) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["quality", f"{gate}_gate"])
-    suites = read_suites(gate)
-    specs = [
-        dg.AssetCheckSpec(
-            _check_name(suite.relation, e.check_name),
-            asset=key,
-            blocking=e.severity == "blocking",
-            description=e.description or e.type,
-        )
-        for suite in suites
-        for e in suite.expectations
-    ]
+class GateConfig(dg.Config):
+    """As of when to judge: ISO 8601 with zone. Default: now."""
+
+    as_of: str | None = None
+
+
+def gate_assets(build_tables: list[dg.AssetKey], around: Surroundings) -> list[dg.AssetsDefinition]:
+    """The raw gate, before a build, and the build gate, before it is published."""
+    return [_raw_gate(around), _build_gate(build_tables, around)]
+
+
+def _raw_gate(around: Surroundings) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["quality", "raw_gate"])
 
     @dg.asset(
         key=key,
-        deps=deps,
-        check_specs=specs,
+        deps=[["raw", t] for t in ("events", "quarantine", "ingest_batches")],
+        check_specs=_specs(key, "raw"),
+        description="Batches of raw events are fit to be built from: those that are not are held.",
         group_name="quality",
-        kinds={"greatexpectations", "postgres"},
-        owners=["team:analytics"],
-        description=description,
-        code_version="1",
+        kinds=_KINDS,
+        owners=_OWNERS,
+        code_version="2",
     )
-    def run(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
-        with warehouse.connect() as connection:
-            row = connection.execute("select build_id from ops.current_build").fetchone()
-        build_id: uuid.UUID | None = row[0] if row and gate == "build" else None
-        results = run_gate(warehouse.warehouse, gate, build_id)
-        for result in results:
-            yield dg.AssetCheckResult(
-                asset_key=key,
-                check_name=_check_name(result.relation, result.check_name),
-                passed=result.passed,
-                severity=dg.AssetCheckSeverity.ERROR if result.severity == "blocking" else dg.AssetCheckSeverity.WARN,
-                metadata={"rows failed": result.rows_failed or 0, "details": dg.MetadataValue.json(result.details)},
-            )
-        blocking = [r for r in results if r.blocks]
-        if blocking:
-            reason = describe(blocking)
-            with warehouse.connect() as connection:
-                connection.execute(
-                    """
-                    update ops.builds set status = 'blocked', finished_at = clock_timestamp(), reason = %s
-                    where build_id = %s and status = 'building'
-                    """,
-                    (reason, build_id),
-                )
-            raise dg.Failure(f"{GateBlocked.__name__}: {reason}", allow_retries=False)
-        warned = sum(not r.passed for r in results)
-        summary = f"{sum(r.passed for r in results)} of {len(results)} checks passed" + (
-            f", {warned} warnings" if warned else ""
+    def raw_gate(context: dg.AssetExecutionContext, config: GateConfig, warehouse: WarehouseResource) -> Iterator[Any]:
+        as_of = datetime.fromisoformat(config.as_of) if config.as_of else datetime.now(UTC)
+        outcome = judge_raw(
+            warehouse.warehouse,
+            as_of,
+            run_id=context.run_id,
+            with_suites=True,
+            deadline=timedelta(hours=warehouse.settings.deadline_hours),
+            deadlines=around.deadlines,
         )
-        yield dg.MaterializeResult(asset_key=key, metadata={"summary": summary})
+        yield from _told(context, warehouse, key, "raw", outcome, around)
 
-    return run
+    return raw_gate
 
 
-def describe(failed: list[CheckResult]) -> str:
-    """What a reader is told when a gate blocks."""
-    parts = [
-        f"{r.relation}: {r.details.get('description') or r.check_name}"
-        + (f" ({r.rows_failed} rows do not)" if r.rows_failed else "")
-        for r in failed
+def _build_gate(build_tables: list[dg.AssetKey], around: Surroundings) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["quality", "build_gate"])
+
+    @dg.asset(
+        key=key,
+        deps=build_tables,
+        check_specs=_specs(key, "build"),
+        description="What the build has touched is fit to be published.",
+        group_name="quality",
+        kinds=_KINDS,
+        owners=_OWNERS,
+        code_version="2",
+    )
+    def build_gate(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+        with warehouse.connect() as connection:
+            rows_of = _rows_of(connection, around)
+            outcome = judge_build(warehouse.warehouse, rows_of, run_id=context.run_id)
+        yield from _told(context, warehouse, key, "build", outcome, around)
+
+    return build_gate
+
+
+def _rows_of(connection: Any, around: Surroundings) -> RowsOf:
+    return lambda relation: around.touched_rows(connection, relation)
+
+
+def _specs(key: dg.AssetKey, gate: Gate) -> list[dg.AssetCheckSpec]:
+    """One for each expectation, and one for each kind of check of our own; rules and sources are known at run time only."""
+    checks = [
+        (suite.relation, e.check_name, e.severity, e.description or str(e.type))
+        for suite in read_suites(gate)
+        for e in suite.expectations
     ]
-    return f"{len(failed)} blocking check{'s' if len(failed) > 1 else ''} failed: " + "; ".join(parts)
-
-
-def gate_assets(build_tables: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
-    """The raw gate, before a build, and the build gate, before it is published."""
-    raw = [dg.AssetKey(["raw", t]) for t in ("events", "quarantine", "ingest_batches")]
+    checks += [(RELATION, *check) for check in own_checks(gate)]
     return [
-        _gate_asset("raw", raw, "Raw events are fit to be built from."),
-        _gate_asset("build", build_tables, "The built tables are fit to be published."),
+        dg.AssetCheckSpec(_asset_check(relation, name), asset=key, blocking=severity == "blocking", description=description)
+        for relation, name, severity, description in checks
     ]
+
+
+def _asset_check(relation: str, name: str) -> str:
+    return f"{relation.replace('.', '__')}__{name}"
+
+
+def _told(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    key: dg.AssetKey,
+    gate: Gate,
+    outcome: GateOutcome,
+    around: Surroundings,
+) -> Iterator[Any]:
+    """The results for Dagster, then the end of the step: a materialization, or a failure."""
+    known = {spec.name for spec in _specs(key, gate)}
+    by_name: dict[str, list[CheckResult]] = {}
+    for result in outcome.results:
+        by_name.setdefault(_asset_check(result.relation, static_name(result)), []).append(result)
+    for name, results in by_name.items():
+        if name in known:
+            yield _check_result(key, name, results)
+    if outcome.blocked:
+        try:
+            around.tell_readers(warehouse)
+        except Exception:
+            # The gate's reason must reach people, whatever hinders the page that was to repeat it.
+            context.log.exception("pages that are already written could not be marked as stale")
+        raise dg.Failure(f"{GateBlocked.__name__}: {outcome.reason}", allow_retries=False)
+    passed, found = sum(r.passed for r in outcome.results), sum(not r.passed for r in outcome.results)
+    notes = f", {found} found something that is published flagged" if found else ""
+    metadata: dict[str, Any] = {"summary": f"{passed} of {len(outcome.results)} checks passed{notes}"}
+    if outcome.reason:
+        metadata["accepted or flagged"] = outcome.reason
+    yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+
+def _check_result(key: dg.AssetKey, name: str, results: list[CheckResult]) -> dg.AssetCheckResult:
+    failed = [r for r in results if not r.passed]
+    lines = [line for r in failed for line in r.details.get("found") or [r.details.get("description", r.check_name)]]
+    metadata: dict[str, Any] = {
+        "rows failed": sum(r.rows_failed or 0 for r in results),
+        "details": dg.MetadataValue.json([r.details for r in results] if len(results) > 1 else results[0].details),
+    }
+    if lines:
+        metadata["found"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in lines[:_MOST_LINES]))
+    examples = [example for r in failed for example in r.examples]
+    if examples:
+        metadata["failing examples"] = dg.MetadataValue.md(_table(examples))
+    blocks = any(r.severity == "blocking" for r in failed)
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    cells = [[str(row.get(column, "")).replace("|", "\\|") for column in columns] for row in rows[:_MOST_LINES]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [columns, ["---"] * len(columns), *cells])

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import psycopg
+from psycopg import sql
 
 _SMALL_SHARE = 0.02
+_NEWEST = timedelta(days=7)
 _LONGEST_SILENCE = timedelta(days=14)
 
 
@@ -29,6 +31,30 @@ class Case:
     rows: dict[tuple[date, uuid.UUID], int]
     is_first: bool
     last_day: date
+
+    def is_history(self, day: date) -> bool:
+        """A day of a first history, but for its newest week: what it differs in is only worth a warning."""
+        return self.is_first and day < self.last_day - _NEWEST
+
+    def rows_of(self, relation: str) -> str | None:
+        """Query for the rows of a raw table that are under judgement; None for all of another table."""
+        batches = sql.Literal([str(batch) for batch in self.batches])
+        if relation == "raw.events":
+            statement = sql.SQL(
+                "select * from raw.events where batch_id = any({0}::uuid[]) and occurred_at between"
+                " (select min(min_occurred_at) from raw.ingest_batches where batch_id = any({0}::uuid[]))"
+                " and (select max(max_occurred_at) from raw.ingest_batches where batch_id = any({0}::uuid[]))"
+            )
+        elif relation == "raw.ingest_batches":
+            statement = sql.SQL(
+                "select * from raw.ingest_batches where batch_id = any({0}::uuid[])"
+                " or (status = 'failed' and started_at > now() - interval '1 day')"
+            )
+        elif relation == "raw.quarantine":
+            statement = sql.SQL("select * from raw.quarantine where batch_id = any({0}::uuid[])")
+        else:
+            return None
+        return statement.format(batches).as_string(None)
 
     def batches_of(self, day: date) -> list[uuid.UUID]:
         """Batches that a twentieth or more of the day's new events came with; all of the day's where none has so many."""

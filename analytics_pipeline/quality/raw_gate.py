@@ -3,7 +3,7 @@
 Who is told, and what is not run then, is in `passes` and `assets`.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,23 +15,27 @@ from analytics_pipeline.quality.drift.judge import judge_day
 from analytics_pipeline.quality.drift.statistics import Finding
 from analytics_pipeline.quality.drift.words import DESCRIPTIONS, FAMILIES, in_words
 from analytics_pipeline.quality.examples import examples_of
+from analytics_pipeline.quality.freshness import judge_sources
 from analytics_pipeline.quality.judgement import Case, read_case
 from analytics_pipeline.quality.passes import GateOutcome, begin_pass, end_pass
 from analytics_pipeline.quality.profiling import profile_days
 from analytics_pipeline.quality.results import CheckResult, Dimension
+from analytics_pipeline.quality.validation import run_suites
 from analytics_pipeline.warehouse.connection import Warehouse
 
 RELATION = "raw.events"
 _REACH = timedelta(days=56)
-_NEWEST = timedelta(days=7)
 _MOST_SHOWN = 40
-
-RunSuites = Callable[[Warehouse, Case], list[CheckResult]]
-"""Great Expectations over the batches and days of a case."""
 
 
 def judge_raw(
-    warehouse: Warehouse, as_of: datetime, *, run_id: str | None = None, run_suites: RunSuites | None = None
+    warehouse: Warehouse,
+    as_of: datetime,
+    *,
+    run_id: str | None = None,
+    with_suites: bool = False,
+    deadline: timedelta = timedelta(hours=26),
+    deadlines: Mapping[str, timedelta] | None = None,
 ) -> GateOutcome:
     """One pass of the raw gate.
 
@@ -42,7 +46,9 @@ def judge_raw(
         warehouse: running.
         as_of: of the run; days that have not ended then are not held against their history.
         run_id: of Dagster, for the record.
-        run_suites: checks of Great Expectations; without it they are left out.
+        with_suites: also run the suites of Great Expectations, whose import takes seconds.
+        deadline: how old the latest event of a source may be.
+        deadlines: of sources that have one of their own, by the name that their events carry.
 
     Returns:
         The outcome; batches are held and released, results are written.
@@ -50,12 +56,13 @@ def judge_raw(
     with warehouse.connect(autocommit=True) as connection:
         started = begin_pass(connection, "raw", as_of, run_id)
         case = read_case(connection, as_of)
-        results = [] if run_suites is None else run_suites(warehouse, case)
+        results = run_suites(warehouse, "raw", case.rows_of) if with_suites else []
         with connection.transaction():
             findings = _drift(connection, case)
             results += _drift_results(connection, case, findings)
             results += contract_checks.judge(connection, case)
             results += rules.judge(connection, case)
+            results += judge_sources(connection, as_of, deadline, deadlines)
             held = _held(case, results)
             holds.judge(connection, list(case.batches), held)
             _note_days(connection, case, results)
@@ -97,7 +104,7 @@ def _drift_results(connection: psycopg.Connection, case: Case, findings: list[Fi
     results = []
     for check_name, description in DESCRIPTIONS.items():
         found = [f for f in findings if FAMILIES[f.key.metric] == check_name]
-        blocking = [f for f in found if f.severity == "blocking" and not _is_history(case, f.day)]
+        blocking = [f for f in found if f.severity == "blocking" and not case.is_history(f.day)]
         found.sort(key=lambda f: (f not in blocking, f.day, -abs(f.distance)))
         shown = found[:_MOST_SHOWN]
         results.append(
@@ -134,10 +141,6 @@ _DIMENSIONS: dict[str, Dimension] = {
     "numbers": "distribution",
     "persons_and_repeated_days": "uniqueness",
 }
-
-
-def _is_history(case: Case, day: date) -> bool:
-    return case.is_first and day < case.last_day - _NEWEST
 
 
 def _held(case: Case, results: list[CheckResult]) -> dict[Any, str]:

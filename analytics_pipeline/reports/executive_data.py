@@ -26,6 +26,9 @@ class Executive:
         part_anomalies: of single dimension values, newest first.
         funnels: per funnel: title, order, window in seconds, steps with persons, conversion and median seconds.
         retentions: per retention: title, grain and its newest cohorts with their cells.
+        stale: since when newer numbers were blocked, and why; None where these are the newest.
+        accepted: why an owner published them although checks failed; None where none did.
+        flags: what checks found that was published nevertheless.
     """
 
     title: str
@@ -33,7 +36,9 @@ class Executive:
     build_id: uuid.UUID
     as_of: datetime
     day: date
-    stale_reason: str | None
+    stale: Row | None
+    accepted: str | None
+    flags: list[str]
     headlines: list[Row]
     forecasts: list[Row]
     anomalies: list[Row]
@@ -59,17 +64,13 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
         ).fetchone()
         if head is None:
             return None
-        blocked = cursor.execute(
-            """
-            select reason from ops.builds
-            where status = 'blocked' and started_at > (select finished_at from ops.published_build)
-            order by started_at desc limit 1
-            """
-        ).fetchone()
+        state = cursor.execute("select is_stale, stale_since, reason, accepted from ops.publication").fetchone() or {}
         kpis = _kpis(cursor, head["day"])
         return Executive(
             **head,
-            stale_reason=blocked["reason"] if blocked else None,
+            stale=state if state.get("is_stale") else None,
+            accepted=state.get("accepted"),
+            flags=_flags(cursor),
             headlines=[k for k in kpis if k["headline"]],
             kpis=kpis,
             forecasts=_forecasts(cursor, head["day"], head["build_id"]),
@@ -79,6 +80,21 @@ def read_executive(connection: psycopg.Connection, day: date | None = None) -> E
             retentions=_retentions(cursor, head["day"]),
             quality=_quality(cursor),
         )
+
+
+def _flags(cursor: psycopg.Cursor[Row]) -> list[str]:
+    """What warnings and accepted failures of the published run's gates found, in words."""
+    rows = cursor.execute(
+        """
+        select coalesce(f.line, q.details ->> 'description', q.check_name) as line
+        from ops.published_build as b
+        inner join ops.gate_runs as g on g.build_id = b.build_id or g.run_id = b.run_id
+        inner join ops.quality_results as q on g.gate_run_id = q.gate_run_id and not q.passed
+        left join lateral jsonb_array_elements_text(q.details -> 'found') as f (line) on true
+        order by q.severity, q.relation, q.check_name, line limit 40
+        """
+    ).fetchall()
+    return [row["line"] for row in rows]
 
 
 def _kpis(cursor: psycopg.Cursor[Row], day: date) -> list[Row]:

@@ -24,12 +24,14 @@ class _Source(BaseModel):
         name: of the asset and its sensor.
         mapping: name of a preset, or a YAML file.
         source: the name that its events carry; default: the mapping's.
+        deadline_hours: its latest event may be so old; default: ANALYTICS_DEADLINE_HOURS.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     mapping: str = "envelope"
     source: str | None = None
+    deadline_hours: Annotated[int | None, Field(ge=1, le=8760)] = None
 
 
 class FolderSource(_Source):
