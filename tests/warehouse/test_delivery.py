@@ -131,6 +131,25 @@ def test_what_was_over_before_anybody_was_told_is_one_message_if_critical_and_no
     assert "What to do" not in chat.texts[0]
 
 
+def test_a_warning_that_may_have_been_told_is_told_to_its_end(planned: psycopg.Connection, tmp_path: Path, chat: Chat) -> None:
+    chat.answers = [(502, {}, b"")]
+    start(planned, severity="warning")
+    deliver_due(planned, settings(tmp_path, chat))
+    close_incident(planned, "gate:raw")
+    deliver_due(planned, settings(tmp_path, chat), later(3))
+    assert [text.split("*")[1] for text in chat.texts] == ["Over, was warning: Trouble gate:raw"]
+
+
+def test_what_is_critical_goes_first(planned: psycopg.Connection, tmp_path: Path, chat: Chat) -> None:
+    for number in range(25):
+        start(planned, f"a:{number}", severity="critical" if number == 24 else "warning")
+    deliver_due(planned, settings(tmp_path, chat))
+    assert "a:24" in chat.texts[0]
+    assert len(chat.texts) == 20
+    deliver_due(planned, settings(tmp_path, chat))
+    assert len(chat.texts) == 25
+
+
 def test_a_channel_that_is_added_hears_of_what_is_open_and_of_nothing_older(
     planned: psycopg.Connection, tmp_path: Path, chat: Chat
 ) -> None:
@@ -360,7 +379,10 @@ def test_two_processes_that_deliver_at_once_send_each_message_once(
     for number in range(60):
         start(planned, f"a:{number}")
     for process in processes:
-        process.communicate("go\n", timeout=60)
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+    for process in processes:
+        process.communicate(timeout=60)
         assert process.returncode == 0
     told = [text.splitlines()[-1] for text in chat.texts]
     assert (len(told), len(set(told))) == (60, 60)
