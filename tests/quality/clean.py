@@ -43,13 +43,13 @@ class Variation:
         name: for people.
         change: the days of a product, made otherwise.
         calendar: entries for the plan, given the first judged day.
-        days: judged days, counted from the end of the history.
+        days: that are judged, from the end of the history on.
     """
 
     name: str
     change: Change
     calendar: Callable[[date], list[dict[str, Any]]] = lambda _: []
-    days: tuple[int, ...] = (0,)
+    days: int = 1
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,9 @@ def _fewer_persons(share: float, on: Callable[[date], bool]) -> Change:
     return change
 
 
-def _on_index(*indices: int) -> Callable[[Product], Callable[[date], bool]]:
-    return lambda product: lambda day: (day - product.first_day).days in indices
-
-
-def _holiday(product: Product, history: list[list[Event]]) -> list[list[Event]]:
-    return _fewer_persons(0.35, _on_index(HISTORY)(product))(product, history)
+def _holiday(at: int) -> Change:
+    """A third of the people stay away."""
+    return lambda product, history: _fewer_persons(0.35, lambda day: day == product.day(at))(product, history)
 
 
 def _weekend_dip(product: Product, history: list[list[Event]]) -> list[list[Event]]:
@@ -173,10 +170,10 @@ def _growth(product: Product, history: list[list[Event]]) -> list[list[Event]]:
     return without(history, is_dropped)
 
 
-def _campaign(product: Product, history: list[list[Event]]) -> list[list[Event]]:
+def _campaign(at: int) -> Change:
     """Three days on which six in ten visits more are made by new people, most of them from one region."""
-    return [
-        _with_more_visits(events, random.Random(f"campaign:{index}"), 0.6) if HISTORY <= index < HISTORY + 3 else events
+    return lambda _, history: [
+        _with_more_visits(events, random.Random(f"campaign:{index}"), 0.6) if at <= index < at + 3 else events
         for index, events in enumerate(history)
     ]
 
@@ -262,33 +259,49 @@ def _somebody_else(who: str | None, copy: int) -> str | None:
     return f"{kind}-{(int(number) + 4 + copy * 7919) % 40_000 + 40_000:0{len(number)}d}"
 
 
-def _release(product: Product, history: list[list[Event]]) -> list[list[Event]]:
+def _release(at: int) -> Change:
     """A new version reaches three, seven, ten of ten persons on three days; it says one thing more."""
-    for index in range(HISTORY, len(history)):
-        reached = (0.3, 0.7)[index - HISTORY] if index < HISTORY + 2 else 1.0
-        for event in history[index]:
-            person = person_of(event)
-            if person is not None and _drawn("updates", person) < reached:
-                event["app_version"] = event["app_version"] and "9.0.0"
-                event["properties"] = {**event["properties"], "layout": "wide" if _drawn("layout", person) < 0.5 else "narrow"}
-    return history
+
+    def change(_: Product, history: list[list[Event]]) -> list[list[Event]]:
+        for index in range(at, len(history)):
+            reached = (0.3, 0.7)[index - at] if index < at + 2 else 1.0
+            for event in history[index]:
+                person = person_of(event)
+                if person is not None and _drawn("updates", person) < reached:
+                    event["app_version"] = event["app_version"] and "9.0.0"
+                    layout = "wide" if _drawn("layout", person) < 0.5 else "narrow"
+                    event["properties"] = {**event["properties"], "layout": layout}
+        return history
+
+    return change
 
 
-def _occasion(kind: str, title: str, days: int) -> Callable[[date], list[dict[str, Any]]]:
-    return lambda first: [{"kind": kind, "title": title, "from": first, "to": first + timedelta(days=days - 1)}]
+def _one_after_the_other(*changes: Change) -> Change:
+    def change(product: Product, history: list[list[Event]]) -> list[list[Event]]:
+        for each in changes:
+            history = each(product, history)
+        return history
+
+    return change
 
 
-VARIATIONS = (
-    Variation("holiday", _holiday, _occasion("holiday", "A day off", 1), (0, 1)),
-    Variation("campaign", _campaign, _occasion("campaign", "A campaign", 3), (0, 1, 2, 3)),
-    Variation("release", _release, _occasion("release", "Version 9", 3), (0, 1, 2, 3)),
-    Variation("growth", _growth, days=(0, 5, 10, 20, 29)),
-    Variation("weekend dip", _weekend_dip, days=(0, 1, 2, 3, 7, 8, 9, 10)),
+def _occasion(kind: str, first: date, days: int) -> dict[str, Any]:
+    return {"kind": kind, "title": f"A {kind}", "from": first, "to": first + timedelta(days=days - 1)}
+
+
+EVENTFUL = Variation(
+    "a holiday, a campaign and a release",
+    _one_after_the_other(_holiday(HISTORY + 1), _campaign(HISTORY + 4), _release(HISTORY + 9)),
+    lambda first: [
+        _occasion("holiday", first + timedelta(days=1), 1),
+        _occasion("campaign", first + timedelta(days=4), 3),
+        _occasion("release", first + timedelta(days=9), 3),
+    ],
+    14,
 )
+"""Each with good days before and behind it, which are held against a history that has it."""
 
-CLOCK_CHANGES = {
-    "ecommerce": (date(2026, 3, 29), date(2025, 10, 26)),
-    "appointments": (date(2026, 3, 29), date(2025, 10, 26)),
-    "rental": (date(2026, 3, 8), date(2025, 11, 2)),
-}
-"""In the zones of these products; autumn of 2026 lies within the thirty days from FIRST_DAY on."""
+GROWING = Variation("growth and quiet weekends", _one_after_the_other(_growth, _weekend_dip), days=15)
+
+SPRING = {"ecommerce": date(2026, 3, 29), "appointments": date(2026, 3, 29), "rental": date(2026, 3, 8)}
+"""Days of 23 hours in the zones of these products. The autumn's of 25 hours lie in the thirty days from FIRST_DAY on."""

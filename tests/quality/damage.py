@@ -187,6 +187,20 @@ def count(unit: str, *numbers: float) -> tuple[Size, Size, Size]:
     return small, medium, large
 
 
+def planter(catalogue: list[Defect]) -> Callable[..., Callable[[Harm], Harm]]:
+    """A decorator that adds a function to a catalogue, under its name and with its first line."""
+
+    def planted(dimension: str, sizes: tuple[Size, Size, Size], *products: str) -> Callable[[Harm], Harm]:
+        def add(harm: Harm) -> Harm:
+            first, _, _ = (harm.__doc__ or "").partition("\n")
+            catalogue.append(Defect(harm.__name__, first, dimension, sizes, products, harm))
+            return harm
+
+        return add
+
+    return planted
+
+
 # Who and what is hit
 
 

@@ -6,7 +6,6 @@ What a gate makes of them is in `world`. None knows how it is looked for. A few 
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,8 +16,6 @@ from tests.quality.damage import (
     ALL,
     Day,
     Defect,
-    Harm,
-    Size,
     as_csv,
     change,
     change_properties,
@@ -29,11 +26,13 @@ from tests.quality.damage import (
     lines,
     of,
     of_persons,
+    planter,
     sample,
     shifted,
 )
 
 DEFECTS: list[Defect] = []
+_planted = planter(DEFECTS)
 _WITH_MONEY = ("ecommerce", "ride_hailing", "rental", "ai_platform")
 _COUNTRIES = {
     "DE": "Germany",
@@ -47,17 +46,6 @@ _COUNTRIES = {
     "US": "United States",
     "JP": "Japan",
 }
-
-
-def _planted(dimension: str, sizes: tuple[Size, Size, Size], *products: str) -> Callable[[Harm], Harm]:
-    """Adds a function to the catalogue, under its name and with its first line."""
-
-    def add(harm: Harm) -> Harm:
-        first, _, _ = (harm.__doc__ or "").partition("\n")
-        DEFECTS.append(Defect(harm.__name__, first, dimension, sizes, products, harm))
-        return harm
-
-    return add
 
 
 # What is missing

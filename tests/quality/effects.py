@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from tests.quality.clean import HISTORY, Delivered, Product
-from tests.quality.damage import SIZES, Day, clean_day, gzipped, lines
+from tests.quality.damage import SIZES, Day, clean_day, gzipped, lines, text
 from tests.quality.defects import DEFECTS
+from tests.quality.more_defects import MORE_DEFECTS
 
 INDEX = HISTORY + 5
 """The day that defects are planted in: a Wednesday, with five good days between it and the change of the clock."""
@@ -41,18 +42,24 @@ def counted(day: Day, files: list[Delivered]) -> Counted:
     seen: set[str] = set()
     persons, kinds, money, refused = set(), set(), 0.0, 0
     for record in (r for file in files for r in _records(file)):
-        if record is None or not record.get("occurred_at") or not record.get("event_name"):
+        if record is None or not record.get("event_name") or (at := _time(record)) is None:
             refused += 1
             continue
-        local = datetime.fromisoformat(record["occurred_at"]).astimezone(day.zone)
-        if local.date() != day.day or record["event_id"] in seen:
+        if at.astimezone(day.zone).date() != day.day or record["event_id"] in seen:
             continue
         seen.add(record["event_id"])
         kinds.add(record["event_name"])
         persons.add(record.get("user_id") or record.get("anonymous_id"))
         if record["event_name"] == day.facts.money:
-            money += float(record.get("value") or 0)
+            money += float(str(record.get("value") or 0).replace(",", "."))
     return Counted(len(seen), len(persons), money, len(kinds), refused)
+
+
+def _time(record: dict[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(record.get("occurred_at") or "")
+    except ValueError:
+        return None
 
 
 def touched(day: Day, files: list[Delivered]) -> tuple[int, int, int]:
@@ -86,6 +93,12 @@ def _records(file: Delivered) -> Iterator[dict[str, Any] | None]:
             content = gzip.decompress(content)
         except (EOFError, zlib.error):
             return
+    if file.name.endswith(".parquet"):
+        import pyarrow.parquet as pq
+
+        for row in pq.read_table(io.BytesIO(content)).to_pylist():
+            yield text({**row, "properties": json.loads(row["properties"])})
+        return
     if file.name.endswith(".csv"):
         yield from csv.DictReader(io.StringIO(content.decode()))
         return
@@ -97,7 +110,7 @@ def _records(file: Delivered) -> Iterator[dict[str, Any] | None]:
 
 
 def main() -> None:
-    for defect in DEFECTS:
+    for defect in [*DEFECTS, *MORE_DEFECTS]:
         if sys.argv[1:] and defect.name not in sys.argv[1:]:
             continue
         for product in defect.products:
