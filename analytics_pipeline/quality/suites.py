@@ -13,6 +13,7 @@ from analytics_pipeline.shipped import shipped
 
 Gate = Literal["raw", "build"]
 QUERY = "unexpected_rows_expectation"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it was built: ten times as fast
 
 
 class Expectation(BaseModel):
@@ -74,7 +75,7 @@ def parse_suite(text: str, place: str) -> Suite:
         UsageError: it is none; names the place, the field and the fault.
     """
     try:
-        return Suite.model_validate(yaml.safe_load(text))
+        return Suite.model_validate(yaml.load(text, Loader=_LOADER))
     except yaml.YAMLError as error:
         raise UsageError(f"{place} is not YAML: {error}") from None
     except ValidationError as error:

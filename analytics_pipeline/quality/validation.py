@@ -104,9 +104,11 @@ def to_gx(suite: Suite, expectation: Expectation, position: int) -> Any:
     """The expectation as one of Great Expectations, on the table with the rows under judgement."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    from analytics_pipeline.quality.gx_parts import UnexpectedRows
+
     kwargs = {"unexpected_rows_query": _bound(suite, expectation, escaped=True)} if expectation.sql else expectation.kwargs
     return ExpectationConfiguration(
-        type="unexpected_rows" if expectation.sql else expectation.type,
+        type=UnexpectedRows.expectation_type if expectation.sql else expectation.type,
         kwargs=kwargs,
         meta={"position": position, "dimension": expectation.dimension},
         description=expectation.description,
