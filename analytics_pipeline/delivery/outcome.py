@@ -44,7 +44,9 @@ def unreachable(error: BaseException, seconds: float) -> Outcome:
 
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return down(f"its certificate can't be verified ({cause.verify_message}): mend it, or see Encryption in docs/alerts.md")
+            return down(
+                f"its certificate can't be verified ({cause.verify_message}): mend it, or see Encryption in docs/alerts.md"
+            )
         if isinstance(cause, ssl.SSLError):
             return down(f"no secure connection ({cause.reason or 'unknown reason'})")
         if isinstance(cause, socket.gaierror):
