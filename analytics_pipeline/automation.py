@@ -12,6 +12,7 @@ from analytics_pipeline.ingest.lineage import asset_key
 from analytics_pipeline.ingest.sources.configuration import LANDING, Source, load_sources
 from analytics_pipeline.ingest.sources.deadlines import source_deadlines
 from analytics_pipeline.ingest.sources.waiting import waiting
+from analytics_pipeline.lineage.sensors import lineage_sensors
 from analytics_pipeline.quality.freshness import judge_marts, judge_sources
 from analytics_pipeline.settings import Settings, load_settings
 from analytics_pipeline.warehouse.connection import open_warehouse
@@ -47,9 +48,9 @@ schedules = [
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """One for each source of the home, one for what is late, and one for alerts."""
+    """One for each source of the home, one for what is late, one for alerts, and those that tell a data catalogue."""
     sources = (_sensor(source) for source in load_sources(settings) if source.name != LANDING)
-    return [_alerts, _freshness, _landing_folder, *sources]
+    return [_alerts, _freshness, _landing_folder, *sources, *lineage_sensors(settings)]
 
 
 def with_deadline(settings: Settings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(None, description="smtp:// or smtps://user:password@host:port, for alerts by e-mail.")
     alert_email: str = Field("", description="Addresses with commas between, for owners who have none in the plan.")
     alert_sender: str = Field("", description="Address that alerts come from. Unset: the user of the SMTP URL.")
+    openlineage: str = Field("", description="File of JSON lines, or http(s) URL, for OpenLineage events. Unset: none.")
+    openlineage_token: SecretStr | None = Field(None, description="Bearer token of that URL.")
     alert_file: Path | None = Field(None, description="Alerts as JSON lines. Unset: $ANALYTICS_HOME/alerts.ndjson.")
 
     @field_validator("home", mode="after")
@@ -69,6 +71,19 @@ class Settings(BaseSettings):
                 "can't be read, or names no database: use postgresql://user:password@host:5432/database, and write "
                 "@ / : % # ? and spaces in the password as %40 %2F %3A %25 %23 %3F %20"
             )
+        return value
+
+    @field_validator("openlineage", mode="after")
+    @classmethod
+    def _is_file_or_endpoint(cls, value: str) -> str:
+        scheme, separator, _ = value.partition("://")
+        if separator and scheme not in {"file", "http", "https"}:
+            raise ValueError("is neither a file nor a web address: use a path or http://host:5000")
+        if scheme in {"http", "https"} and separator:
+            if not _has_host(SecretStr(value), {"https", "http"}):
+                raise ValueError("is not a web address: use one such as http://host:5000")
+            if "@" in urlsplit(value).netloc:
+                raise ValueError("holds a user or password: put a token into ANALYTICS_OPENLINEAGE_TOKEN")
         return value
 
     @field_validator("alert_webhook_url", mode="after")

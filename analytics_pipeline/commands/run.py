@@ -19,7 +19,7 @@ from analytics_pipeline.delivery.runs import TELLS_ITSELF
 from analytics_pipeline.errors import AnalyticsError, UsageError
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.shipped import shipped
-from analytics_pipeline.warehouse.connection import Warehouse, open_warehouse
+from analytics_pipeline.warehouse.connection import Warehouse, configured_warehouse, open_warehouse
 
 if TYPE_CHECKING:
     import subprocess
@@ -168,8 +168,19 @@ def _execute(
             raise_on_error=False,
             tags={TELLS_ITSELF: "true"},
         )
+    if settings.openlineage:
+        _tell_catalogue(graph, settings, run_id)
     if not result.success:
         raise AnalyticsError(progress.error or f"run {result.run_id} failed: {log} has its whole log")
+
+
+def _tell_catalogue(graph: _Graph, settings: Settings, run_id: str) -> None:
+    """OpenLineage events of the run; where they can't be delivered, one line says so and the run is as good as before."""
+    from analytics_pipeline.lineage.emit import emit_run
+
+    warehouse = configured_warehouse(settings)
+    if line := emit_run(graph.instance, run_id, graph.definitions.resolve_asset_graph(), settings, warehouse):
+        say(line)
 
 
 def _selected(definitions: "dg.Definitions", patterns: list[str], select: str | None) -> "set[dg.AssetKey]":

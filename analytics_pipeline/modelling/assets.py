@@ -153,7 +153,9 @@ def dbt_docs(dbt: DbtCliResource, warehouse: WarehouseResource) -> dg.Materializ
             dbt.cli(["docs", "generate", "--no-compile"], target_path=warehouse.settings.dbt_target).wait()
             write_page(connection, warehouse.settings.dbt_target)
             note_done(connection, DOCS_STEP, inputs, str(target), time.monotonic() - began)
-    return dg.MaterializeResult(metadata={"summary": str(target), "page": dg.MetadataValue.url(target.as_uri())})
+    return dg.MaterializeResult(
+        metadata={"summary": str(target), "page": dg.MetadataValue.url(target.as_uri()), "dagster/uri": target.as_uri()}
+    )
 
 
 @dg.asset(

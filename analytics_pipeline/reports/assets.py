@@ -44,6 +44,7 @@ def executive(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ig
         metadata={
             "summary": str(path),
             "report": dg.MetadataValue.url(path.as_uri()),
+            "dagster/uri": path.as_uri(),
             "headlines": dg.MetadataValue.md("\n".join(["| KPI | Value | Status |", "| --- | --- | --- |", *lines])),
             "chart": dg.MetadataValue.md(_inline(data.headlines[0]["history"], data.headlines[0]["title"]))
             if data.headlines

@@ -28,6 +28,7 @@ def sample_files() -> dg.MaterializeResult:  # type: ignore[type-arg]
         metadata={
             "summary": f"{len(written)} new files, {total} in all",
             "folder": dg.MetadataValue.path(str(settings.landing_dir)),
+            "dagster/uri": settings.landing_dir.as_uri(),
         }
     )
 
