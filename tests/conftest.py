@@ -127,10 +127,10 @@ class Builder:
     warehouse: Warehouse
     connection: psycopg.Connection
 
-    def dbt(self, *arguments: str) -> None:
+    def dbt(self, *arguments: str, command: str = "run") -> None:
         environment = {**os.environ, **self.warehouse.environment(), **dbt_environment(self.settings)}
-        command = [dbt_executable(), "run", "--project-dir", str(shipped("dbt_project")), "--quiet", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        line = [dbt_executable(), command, "--project-dir", str(shipped("dbt_project")), "--quiet", *arguments]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def build(self, as_of: datetime, *, full_refresh: bool = False, publish: bool = True) -> dict[str, int]:

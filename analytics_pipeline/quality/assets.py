@@ -9,6 +9,7 @@ import dagster as dg
 
 from analytics_pipeline.errors import GateBlocked
 from analytics_pipeline.quality.build_gate import judge_build
+from analytics_pipeline.quality.data_docs import build_data_docs
 from analytics_pipeline.quality.judged import RowsOf
 from analytics_pipeline.quality.passes import Gate, GateOutcome
 from analytics_pipeline.quality.raw_gate import RELATION, judge_raw
@@ -91,7 +92,9 @@ def _build_gate(build_tables: list[dg.AssetKey], around: Surroundings) -> dg.Ass
     def build_gate(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             rows_of = _rows_of(connection, around)
-            outcome = judge_build(warehouse.warehouse, rows_of, run_id=context.run_id)
+            outcome = judge_build(
+                warehouse.warehouse, rows_of, dbt_target=warehouse.settings.dbt_target, run_id=context.run_id
+            )
         yield from _told(context, warehouse, key, "build", outcome, around)
 
     return build_gate
@@ -135,16 +138,18 @@ def _told(
     for name, results in by_name.items():
         if name in known:
             yield _check_result(key, name, results)
+    docs = build_data_docs(warehouse.settings.report_dir / "quality", gate, outcome.results, datetime.now(UTC))
+    metadata: dict[str, Any] = {"Data Docs": dg.MetadataValue.url(docs.as_uri())}
     if outcome.blocked:
         try:
             around.tell_readers(warehouse)
         except Exception:
             # The gate's reason must reach people, whatever hinders the page that was to repeat it.
             context.log.exception("pages that are already written could not be marked as stale")
-        raise dg.Failure(f"{GateBlocked.__name__}: {outcome.reason}", allow_retries=False)
+        raise dg.Failure(f"{GateBlocked.__name__}: {outcome.reason}", metadata=metadata, allow_retries=False)
     passed, found = sum(r.passed for r in outcome.results), sum(not r.passed for r in outcome.results)
     notes = f", {found} found something that is published flagged" if found else ""
-    metadata: dict[str, Any] = {"summary": f"{passed} of {len(outcome.results)} checks passed{notes}"}
+    metadata["summary"] = f"{passed} of {len(outcome.results)} checks passed{notes}"
     if outcome.reason:
         metadata["accepted or flagged"] = outcome.reason
     yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -1,25 +1,31 @@
 """The build gate: what a build has touched, judged before it is published."""
 
+from pathlib import Path
+
+from analytics_pipeline.quality.dbt_tests import dbt_test_results
 from analytics_pipeline.quality.judged import RowsOf
 from analytics_pipeline.quality.passes import GateOutcome, begin_pass, end_pass
 from analytics_pipeline.quality.validation import run_suites
 from analytics_pipeline.warehouse.connection import Warehouse
 
 
-def judge_build(warehouse: Warehouse, rows_of: RowsOf | None = None, *, run_id: str | None = None) -> GateOutcome:
+def judge_build(
+    warehouse: Warehouse, rows_of: RowsOf | None = None, *, dbt_target: Path, run_id: str | None = None
+) -> GateOutcome:
     """One pass over the current build.
 
     Args:
         warehouse: running, with a build under way.
         rows_of: query for the rows of a table that the build has touched; without it all are judged.
+        dbt_target: where dbt has left what became of its tests.
         run_id: of Dagster, for the record.
     """
     with warehouse.connect(autocommit=True) as connection:
-        row = connection.execute("select build_id, as_of from ops.current_build").fetchone()
-        build_id, as_of = row if row else (None, None)
-        if as_of is None:
+        row = connection.execute("select build_id, as_of, started_at from ops.current_build").fetchone()
+        if row is None:
             raise LookupError("no build is running")
+        build_id, as_of, started_at = row
         begun = begin_pass(connection, "build", as_of, run_id, build_id)
-        results = run_suites(warehouse, "build", rows_of)
+        results = [*dbt_test_results(connection, dbt_target, started_at), *run_suites(warehouse, "build", rows_of)]
         with connection.transaction():
             return end_pass(connection, begun, results)
