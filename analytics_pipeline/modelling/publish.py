@@ -1,7 +1,7 @@
 """Publishing: one transaction copies what a build touched from `build_*` to `marts` and `kpi`.
 
-What is touched is what dbt replaced, by the same predicate; a full build swaps whole tables. Which checks stand before it
-is not known here.
+What is touched is what dbt replaced, by the same predicate; a full build is compared with what is published. Which checks
+stand before it is not known here.
 """
 
 from dataclasses import dataclass
@@ -152,11 +152,13 @@ def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int
             raise AnalyticsError(f"build {build.build_id} was abandoned for a later one: run again to see the newest events")
         if not row[0]:
             raise AnalyticsError("another tracking plan was published during the run: run again to compute with it")
+        reshaped = [table for table in TABLES if not _has_shape_of_build(connection, table)]
         for table in TABLES:
-            is_there = connection.execute("select to_regclass(%s)", (f"{table.schema}.{table.name}",)).fetchone()
-            is_whole = build.is_full or table.touched == "all" or table.name in build.rebuilt or is_there == (None,)
-            copy = _swap if is_whole else _replace
+            is_whole = build.is_full or table.touched == "all" or table.name in build.rebuilt
+            copy = _write_beside if table in reshaped else _keep_up if is_whole else _replace
             rows[f"{table.schema}.{table.name}"] = copy(connection, table)
+        for table in reshaped:
+            _exchange(connection, table)
         connection.execute(
             """
             update ops.changes set consumed_by = %(id)s
@@ -190,17 +192,55 @@ def _touched_places(relation: sql.Identifier, touched: str) -> sql.Composed:
     return sql.SQL(" union ").join(sql.SQL(places.format(*pair)).format(relation) for pair in _TOUCHED[touched])
 
 
-def _swap(connection: psycopg.Connection, table: PublishedTable) -> int:
-    """Write the new table beside the old, then exchange names: readers wait for the exchange only.
+def _keep_up(connection: psycopg.Connection, table: PublishedTable) -> int:
+    """Make the published table equal to the build's by the rows in which they differ.
 
-    Views of other people on the old table make the exchange impossible; then its rows are replaced in place.
+    Nobody waits, and whoever began to read before sees the old rows to the end: another table in its place would be empty to
+    them, and would have to wait for them.
     """
-    target = sql.Identifier(table.schema, table.name)
-    fresh = sql.Identifier(table.schema, f"{table.name}__fresh")
-    build = sql.Identifier(f"build_{table.schema}", table.name)
+    target, build = sql.Identifier(table.schema, table.name), sql.Identifier(f"build_{table.schema}", table.name)
+    gone = sql.SQL("delete from {} as d where not exists (select from {} as b where b = d)")
+    connection.execute(gone.format(target, build))
+    new = sql.SQL("insert into {0} select b.* from {1} as b where not exists (select from {0} as d where d = b)")
+    return connection.execute(new.format(target, build)).rowcount
+
+
+def _has_shape_of_build(connection: psycopg.Connection, table: PublishedTable) -> bool:
+    """The published table is there, with the build's columns and indexes."""
+    row = connection.execute(
+        """
+        with shapes as (
+            select to_regclass(relation) as oid, array(
+                select array[a.attname, a.atttypid::regtype::text, a.atttypmod::text] from pg_attribute as a
+                where a.attrelid = to_regclass(relation) and a.attnum > 0 and not a.attisdropped order by a.attnum
+            ) as columns, array(
+                select array[i.indkey::text, i.indisunique::text, pg_get_expr(i.indpred, i.indrelid)] from pg_index as i
+                where i.indrelid = to_regclass(relation) order by i.indkey::text
+            ) as indexes
+            from unnest(%s::text[]) as relation
+        )
+        select count(*) = 2 and count(distinct columns) = 1 and count(distinct indexes) = 1 from shapes where oid is not null
+        """,
+        ([f"{table.schema}.{table.name}", f"build_{table.schema}.{table.name}"],),
+    ).fetchone()
+    return row == (True,)
+
+
+def _write_beside(connection: psycopg.Connection, table: PublishedTable) -> int:
+    """Write a table of the build's shape beside the published one."""
+    fresh, build = _fresh(table), sql.Identifier(f"build_{table.schema}", table.name)
     connection.execute(sql.SQL("create table {} (like {} including all)").format(fresh, build))
     rows = connection.execute(sql.SQL("insert into {} select * from {}").format(fresh, build)).rowcount
     connection.execute(sql.SQL("analyze {}").format(fresh))
+    return rows
+
+
+def _exchange(connection: psycopg.Connection, table: PublishedTable) -> None:
+    """Put the table of a new shape in the place of the old one: readers wait for the names only.
+
+    Views of other people on the old table make the exchange impossible; then its rows are replaced in place.
+    """
+    target, fresh = sql.Identifier(table.schema, table.name), _fresh(table)
     grants = _grants(connection, table)
     try:
         with connection.transaction():
@@ -210,10 +250,13 @@ def _swap(connection: psycopg.Connection, table: PublishedTable) -> int:
         connection.execute(sql.SQL("delete from {}").format(target))
         connection.execute(sql.SQL("insert into {} select * from {}").format(target, fresh))
         connection.execute(sql.SQL("drop table {}").format(fresh))
-        return rows
+        return
     for grantee, privilege in grants:
         connection.execute(sql.SQL("grant {} on {} to {}").format(sql.SQL(privilege), target, sql.Identifier(grantee)))
-    return rows
+
+
+def _fresh(table: PublishedTable) -> sql.Identifier:
+    return sql.Identifier(table.schema, f"{table.name}__fresh")
 
 
 def _grants(connection: psycopg.Connection, table: PublishedTable) -> list[tuple[str, str]]:
