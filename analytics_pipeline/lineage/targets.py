@@ -10,7 +10,15 @@ from analytics_pipeline.settings import Settings
 
 _PATH = "/api/v1/lineage"
 _SECONDS = 5
-_RETRY = {"total": 2, "backoff_factor": 0.3, "status_forcelist": [502, 503, 504], "allowed_methods": ["POST"]}
+_RETRY = {
+    "total": 2,
+    "read": False,
+    "backoff_factor": 0.3,
+    "status_forcelist": [502, 503, 504],
+    "allowed_methods": ["POST"],
+    "raise_on_status": False,
+}
+"""A short trouble is waited out; what takes longer waits for the next run."""
 _MAY_PASS = {401, 403, 404, 408, 425, 429}
 """Answers that are about the address, the token or the load, not about the event."""
 
