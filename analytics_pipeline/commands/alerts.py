@@ -119,7 +119,7 @@ def telling(settings: Settings, warehouse: Warehouse, *, is_whole: bool = True) 
 def _tell(settings: Settings, warehouse: Warehouse, failure: str | None, began: datetime | None) -> None:
     """What goes wrong here is said, and changes nothing about the run."""
     from analytics_pipeline.delivery.deliver import deliver_due
-    from analytics_pipeline.delivery.runs import RUN_AGAIN, gate_spoke
+    from analytics_pipeline.delivery.runs import RUN_AGAIN, gate_spoke, told
     from analytics_pipeline.warehouse.incidents import close_incident, open_incident
 
     try:
@@ -128,7 +128,7 @@ def _tell(settings: Settings, warehouse: Warehouse, failure: str | None, began: 
                 close_incident(connection, _RUN, "A run went well.")
             elif failure is not None and began is not None and not gate_spoke(connection, began):
                 details = {"what_to_do": RUN_AGAIN}
-                open_incident(connection, _RUN, severity="critical", title="A run failed", body=failure[:2000], details=details)
+                open_incident(connection, _RUN, severity="critical", title="A run failed", body=told(failure), details=details)
             done = deliver_due(connection, settings)
     except (psycopg.Error, AnalyticsError) as error:
         say(f"  ! Alerts were not sent: {str(error).splitlines()[0]}")

@@ -15,6 +15,7 @@ from analytics_pipeline.warehouse.incidents import close_incident, open_incident
 TELLS_ITSELF = "analytics/tells_itself"
 """Tag of runs whose end is told by the command that made them."""
 RUN_AGAIN = "Mend the cause and run again; `analytics-pipeline status` says where things stand."
+_LONGEST = 2000
 _GATE_SPOKE = "select exists (select from ops.alerts where starts_with(incident, 'gate:') and last_seen_at >= %s)"
 
 
@@ -68,7 +69,7 @@ def note_runs(connection: psycopg.Connection, job: str, runs: Sequence[FinishedR
                 incident,
                 severity="critical",
                 title=f"A run of {job} failed",
-                body=reason(failed.run_id),
+                body=told(reason(failed.run_id)),
                 details={
                     "run_id": failed.run_id,
                     "assets": sorted(failed.assets) if failed.assets is not None else None,
@@ -85,6 +86,11 @@ def note_runs(connection: psycopg.Connection, job: str, runs: Sequence[FinishedR
     good = next((run for run in runs if run.ended_at > row[0] and run.makes_good(assets)), None)
     if good is not None:
         close_incident(connection, incident, f"Run {good.run_id} went well.")
+
+
+def told(error: str) -> str:
+    """What may leave the house of an error: not PostgreSQL's details, which show the values of a row, and not pages of it."""
+    return "\n".join(line for line in error.splitlines() if not line.lstrip().startswith("DETAIL:"))[:_LONGEST]
 
 
 def gate_spoke(connection: psycopg.Connection, since: datetime) -> bool:

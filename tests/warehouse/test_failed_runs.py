@@ -96,6 +96,16 @@ def test_a_command_that_fails_opens_an_incident_and_the_next_that_works_closes_i
     assert len((tmp_path / "alerts.ndjson").read_text().splitlines()) == 3
 
 
+def test_values_of_rows_stay_in_the_house(warehouse: Warehouse, planned: psycopg.Connection, tmp_path: Path) -> None:
+    planned.execute("create table public.kept (email text primary key)")
+    planned.execute("insert into public.kept values ('ann@example.com')")
+    with pytest.raises(psycopg.errors.UniqueViolation), telling(Settings(home=tmp_path), warehouse):
+        planned.execute("insert into public.kept values ('ann@example.com')")
+    ((_, body),) = open_runs(planned)
+    assert "duplicate key value" in body
+    assert "ann@" not in body + (tmp_path / "alerts.ndjson").read_text()
+
+
 def test_trouble_with_alerts_hides_no_error_of_the_run(
     warehouse: Warehouse, planned: psycopg.Connection, tmp_path: Path
 ) -> None:
