@@ -12,6 +12,7 @@ from analytics_pipeline import errors
 from analytics_pipeline.cli_alerts import alerts
 from analytics_pipeline.cli_audit import audit
 from analytics_pipeline.cli_ingest import ingest, mapping, quarantine
+from analytics_pipeline.cli_quality import quality
 
 
 class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -235,7 +236,7 @@ def doctor(
         raise errors.AnalyticsError("something needs mending: see above")
 
 
-for group in (alerts, ingest, mapping, quarantine, audit):
+for group in (alerts, ingest, mapping, quarantine, audit, quality):
     cli.add_command(group)
 
 

@@ -76,7 +76,7 @@ def _relation(test: dict[str, Any], meta: dict[str, Any], nodes: dict[str, Any])
 
 def _dimension(test: dict[str, Any], meta: dict[str, Any]) -> Dimension:
     kind = (test.get("test_metadata") or {}).get("name", "")
-    given = meta.get("dimension")
+    given: Dimension = meta.get("dimension", "")
     return given if given in get_args(Dimension) else _KINDS.get(kind, "consistency")
 
 

@@ -62,6 +62,10 @@ _OPEN_TEXTS = frozenset(
 )
 # Texts of these columns name a person; the letter before the colon of a person_key does not.
 _PERSON_KEY = re.compile(r"^[ua]:")
+_NAMES_A_PERSON = re.compile(
+    r"user|person|anonymous|session|device_id|mail|phone|(first|last|full)_?name|address|street|birth|payload|query",
+    re.IGNORECASE,
+)
 _LOOKS_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+|\b\d{1,3}(\.\d{1,3}){3}\b|\+\d[\d ()/-]{7,}\d")
 _NAMES_NO_VALUE = re.compile(r"does not exist|Undefined(Column|Table|Function)|permission denied|SyntaxError")
 _QUOTED = re.compile(r"""(["']).*?\1""", re.DOTALL)
@@ -135,6 +139,11 @@ def mask_of(connection: psycopg.Connection) -> Mask:
         """
     ).fetchall()
     return Mask(str(key[0] if key else "").encode(), frozenset(row[0] for row in rows))
+
+
+def may_be_personal(column: str, text: str) -> bool:
+    """Whether a value can be somebody's own, by the name of its column and by its looks."""
+    return bool(_NAMES_A_PERSON.search(column) or _LOOKS_PERSONAL.search(text))
 
 
 def masked_error(message: str) -> str:
