@@ -11,7 +11,7 @@ from analytics_pipeline.errors import GateBlocked
 from analytics_pipeline.quality.build_gate import judge_build
 from analytics_pipeline.quality.data_docs import build_data_docs
 from analytics_pipeline.quality.judged import RowsOf
-from analytics_pipeline.quality.passes import Gate, GateOutcome
+from analytics_pipeline.quality.passes import WHAT_TO_DO, Gate, GateOutcome
 from analytics_pipeline.quality.raw_gate import RELATION, judge_raw
 from analytics_pipeline.quality.results import CheckResult
 from analytics_pipeline.quality.static_checks import own_checks, static_name
@@ -92,9 +92,7 @@ def _build_gate(build_tables: list[dg.AssetKey], around: Surroundings) -> dg.Ass
     def build_gate(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
         with warehouse.connect() as connection:
             rows_of = _rows_of(connection, around)
-            outcome = judge_build(
-                warehouse.warehouse, rows_of, dbt_target=warehouse.settings.dbt_target, run_id=context.run_id
-            )
+            outcome = judge_build(warehouse.warehouse, rows_of, dbt_target=warehouse.settings.dbt_target, run_id=context.run_id)
         yield from _told(context, warehouse, key, "build", outcome, around)
 
     return build_gate
@@ -131,13 +129,11 @@ def _told(
     around: Surroundings,
 ) -> Iterator[Any]:
     """The results for Dagster, then the end of the step: a materialization, or a failure."""
-    known = {spec.name for spec in _specs(key, gate)}
-    by_name: dict[str, list[CheckResult]] = {}
+    by_name: dict[str, list[CheckResult]] = {spec.name: [] for spec in _specs(key, gate)}
     for result in outcome.results:
-        by_name.setdefault(_asset_check(result.relation, static_name(result)), []).append(result)
+        by_name.get(_asset_check(result.relation, static_name(result)), []).append(result)
     for name, results in by_name.items():
-        if name in known:
-            yield _check_result(key, name, results)
+        yield _check_result(key, name, results)
     docs = build_data_docs(warehouse.settings.report_dir / "quality", gate, outcome.results, datetime.now(UTC))
     metadata: dict[str, Any] = {"Data Docs": dg.MetadataValue.url(docs.as_uri())}
     if outcome.blocked:
@@ -146,7 +142,11 @@ def _told(
         except Exception:
             # The gate's reason must reach people, whatever hinders the page that was to repeat it.
             context.log.exception("pages that are already written could not be marked as stale")
-        raise dg.Failure(f"{GateBlocked.__name__}: {outcome.reason}", metadata=metadata, allow_retries=False)
+        held = f" {len(outcome.held)} batch{'es are' if len(outcome.held) > 1 else ' is'} held." if outcome.held else ""
+        said = (
+            f"{GateBlocked.__name__}: the {gate} gate blocks, and readers keep the last good version. {outcome.reason}.{held}"
+        )
+        raise dg.Failure(f"{said} {WHAT_TO_DO}", metadata=metadata, allow_retries=False)
     passed, found = sum(r.passed for r in outcome.results), sum(not r.passed for r in outcome.results)
     notes = f", {found} found something that is published flagged" if found else ""
     metadata["summary"] = f"{passed} of {len(outcome.results)} checks passed{notes}"
@@ -160,7 +160,7 @@ def _check_result(key: dg.AssetKey, name: str, results: list[CheckResult]) -> dg
     lines = [line for r in failed for line in r.details.get("found") or [r.details.get("description", r.check_name)]]
     metadata: dict[str, Any] = {
         "rows failed": sum(r.rows_failed or 0 for r in results),
-        "details": dg.MetadataValue.json([r.details for r in results] if len(results) > 1 else results[0].details),
+        "details": dg.MetadataValue.json(results[0].details if len(results) == 1 else [r.details for r in results]),
     }
     if lines:
         metadata["found"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in lines[:_MOST_LINES]))

@@ -11,6 +11,9 @@ from analytics_pipeline.quality.results import CheckResult, write_results
 from analytics_pipeline.warehouse.incidents import close_incident, open_incident
 
 Gate = Literal["raw", "build"]
+WHAT_TO_DO = (
+    "Mend the source, `ingest revoke BATCH` and load it again; or, if it is right as it is, `publish --accept REASON`."
+)
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,7 @@ def tell(connection: psycopg.Connection, gate: Gate, results: list[CheckResult],
             severity="critical",
             title=f"The {gate} gate blocks: what readers see is the last good version",
             body=blocked,
-            details={
-                "what_to_do": "Mend the source and load it again (ingest revoke BATCH), or take it as it is: "
-                "analytics-pipeline publish --accept REASON"
-            },
+            details={"what_to_do": WHAT_TO_DO},
         )
     else:
         close_incident(connection, f"gate:{gate}", "the gate lets data through again")

@@ -24,10 +24,12 @@ _HOLDS = """
 select event_id, day, batch_id, count(*) over (partition by day) as events, ({condition}) is false as is_broken
 from events where {kind}
 """
+# The one that was loaded first is right.
 _UNIQUE = """
 select event_id, day, batch_id, count(*) over (partition by day) as events,
-    {value} is not null and row_number() over (partition by {value} order by occurred_at, event_id) > 1 as is_broken
-from events where {kind}
+    valued is not null and row_number() over (partition by valued order by commit_order, occurred_at, event_id) > 1 as is_broken
+from (select e.*, {value} as valued from events as e where {kind}) as v
+inner join (select batch_id, commit_order from raw.ingest_batches) as b using (batch_id)
 """
 _REFERENCES = """
 select event_id, day, batch_id, count(*) over () as events,
