@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import yaml
 
 from analytics_pipeline.tracking_plan.compile import compile_plan
 from analytics_pipeline.tracking_plan.publish import publish_plan, published_hash
@@ -31,6 +32,7 @@ from analytics_pipeline.warehouse.migrate import migrate
 from analytics_pipeline.warehouse.partitions import Partitions, week_of
 
 DAY = datetime(2026, 2, 1, tzinfo=UTC)
+NAMES = ["page_view", "product_view", "add_to_cart", "search", "purchase"]
 PLAN = Path(__file__).parents[1] / "analytics_pipeline" / "tracking_plan" / "plans" / "ecommerce.yml"
 LOADER = """
 import json, sys, time
@@ -107,7 +109,7 @@ def events(count: int, rng: random.Random) -> list[bytes]:
         at = DAY + timedelta(seconds=86_400 * number / count, microseconds=rng.randrange(1000))
         record = {
             "event_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-            "event_name": rng.choice(["page_view", "product_view", "add_to_cart", "search", "purchase"]),
+            "event_name": rng.choice(NAMES),
             "occurred_at": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "user_id": f"u{rng.randrange(50_000)}",
             "session_id": f"s{rng.randrange(10**6)}",
@@ -262,6 +264,7 @@ def run(bench: Bench, options: argparse.Namespace) -> None:
     print(f"a known file again: {known['seconds']:.2f} s, {known['outcome']} (bar 1 s a million)")
     steps(bench, files["clean"], cleans, options.events)
     memory(bench, files, lines)
+    contracts(bench, files["clean"], options.repeats)
     if not options.skip_history:
         with_history(bench, files["clean"], clean, options)
 
@@ -287,6 +290,31 @@ def memory(bench: Bench, files: dict[str, Path], lines: list[bytes]) -> None:
         found = bench.load(files[name])
         size = files[name].stat().st_size / 1e6
         print(f"peak memory with a file of {size:,.0f} MB: {found['memory']:.0f} MB (bar {bar}); {counted(found)}")
+
+
+def contracts(bench: Bench, path: Path, repeats: int) -> None:
+    """All events strict, against none; the plans in turn."""
+    document = yaml.safe_load(PLAN.read_text())
+    declared = {"path": {"required": True}, "n": {"type": "number", "required": True}}
+    plans = {}
+    for contract in ("lenient", "strict"):
+        for name in NAMES:
+            document["events"][name] = {"contract": contract, "properties": declared}
+        file = bench.work / f"{contract}.yml"
+        file.write_text(yaml.safe_dump(document))
+        plans[contract] = compile_plan(read_plan(file), file)
+    found: dict[str, list[dict[str, float]]] = {contract: [] for contract in plans}
+    for _ in range(repeats):
+        for contract, plan in plans.items():
+            publish_plan(bench.connection, plan)
+            bench.empty()
+            found[contract].append(bench.load(path))
+    rates = {c: 1 / median([load["seconds"] for load in loads]) for c, loads in found.items()}
+    cpu = {c: median([load["cpu"] for load in loads]) for c, loads in found.items()}
+    print(
+        f"all events strict: {rates['strict'] / rates['lenient']:.2f} of the rate with none (bar 0.8), "
+        f"{cpu['strict'] / cpu['lenient']:.2f} of the client's CPU time; " + counted(found["strict"][-1])
+    )
 
 
 def with_history(bench: Bench, path: Path, empty: float, options: argparse.Namespace) -> None:

@@ -17,9 +17,11 @@ from duckdb import CaseExpression, ColumnExpression, ConstantExpression, DuckDBP
 
 from analytics_pipeline.events.contracts import TIMESTAMP, Contracts, PropertyRule
 
-_NAME, _STRUCTURE, _KEYS, _EMPTY, _TEXTS = (f"watched_{part}" for part in ("name", "structure", "keys", "empty", "texts"))
+_NAME, _SHAPE, _EMPTY, _TEXTS = (f"watched_{part}" for part in ("name", "shape", "empty", "texts"))
 _PLAIN = re.compile(r'[^\x00-\x1f*"\\]+')
-_TYPES = {"VARCHAR": "text", "BIGINT": "number", "UBIGINT": "number", "DOUBLE": "number", "BOOLEAN": "boolean", "NULL": "null"}
+_TYPES = {"VARCHAR": "text", "BOOLEAN": "boolean", "OBJECT": "object", "ARRAY": "array", "NULL": "null"} | dict.fromkeys(
+    ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE"), "number"
+)
 _PROPERTIES = ColumnExpression("properties")
 
 
@@ -47,8 +49,8 @@ def watched(judged: DuckDBPyRelation, contracts: Contracts) -> DuckDBPyRelation:
         contracts: what is enforced; where that is nothing, the columns are null and cost nothing.
 
     Returns:
-        Columns watched_name, of all accepted events; of strict ones watched_structure (JSON: key to type), watched_keys (how
-        many), watched_empty (a required text is empty) and watched_N, texts of properties with values and times.
+        Columns watched_name, of all accepted events; of strict ones watched_shape (keys, and types of what is declared, as two
+        lines of JSON), watched_empty (a required text is empty) and watched_N, texts of properties with values and times.
     """
     everything = [ColumnExpression(name) for name in judged.columns]
     name = ColumnExpression("event_name")
@@ -56,74 +58,61 @@ def watched(judged: DuckDBPyRelation, contracts: Contracts) -> DuckDBPyRelation:
     nothing = ConstantExpression(None).cast("varchar")
     named = CaseExpression(accepted, name) if contracts else nothing
     if not contracts.strict:
-        empty = [nothing.alias(column) for column in (_STRUCTURE, _KEYS, _EMPTY)]
+        empty = [nothing.alias(column) for column in (_SHAPE, _EMPTY)]
         return judged.select(*everything, named.alias(_NAME), *empty)
     is_strict = accepted & name.isin(*map(ConstantExpression, contracts.strict))
     looked_at = _watched(contracts)
     found = {
-        _STRUCTURE: _call("json_structure", _PROPERTIES).cast("varchar"),
-        _KEYS: _call("len", _call("json_keys", _PROPERTIES)),
+        _SHAPE: _shape(contracts),
         _EMPTY: _an_empty_text(contracts),
         _TEXTS: _texts([w.name for w in looked_at]),
     }
     step = judged.select(*everything, named.alias(_NAME), *(CaseExpression(is_strict, e).alias(c) for c, e in found.items()))
-    kept = [*everything, *(ColumnExpression(column) for column in (_NAME, _STRUCTURE, _KEYS, _EMPTY))]
+    kept = [*everything, *(ColumnExpression(column) for column in (_NAME, _SHAPE, _EMPTY))]
     return step.select(*kept, *(_text(place, w).alias(w.column) for place, w in enumerate(looked_at, 1)))
 
 
 def suspects(rows: pa.Table, contracts: Contracts) -> "npt.NDArray[np.bool_]":
     """Which rows have to be judged one by one. A mask of the length of the rows; refused ones are none of them."""
-    names, name_of = _encoded(rows[_NAME])
-    structures, structure_of = _encoded(rows[_STRUCTURE])
-    key_counts: list[int | None] = [_key_count(text) for text in structures]
-    found = _each_pair((names, name_of), (structures, structure_of), lambda n, s: _breaks(n, s, contracts))
+    names, shapes, declared = _encoded(rows[_NAME]), _encoded(rows[_SHAPE]), _declared(contracts)
+    found = _each_pair(names, shapes, lambda name, shape: _breaks(name, shape, contracts, declared))
     if contracts.strict:
-        counted = np.array([-1 if count is None else count for count in key_counts])[structure_of]
-        keys = rows[_KEYS].combine_chunks().fill_null(-1).to_numpy()
-        found |= keys != counted  # a key is there twice: which of its values counts, the columns do not say
         found |= rows[_EMPTY].cast(pa.bool_()).combine_chunks().fill_null(False).to_numpy(zero_copy_only=False)
     for column in _watched(contracts):
         texts = _encoded(rows[column.column])
-        found |= _each_pair((names, name_of), texts, lambda name, text, column=column: _is_wrong(column, name, text))  # type: ignore[misc]
+        found |= _each_pair(names, texts, lambda name, text, column=column: _is_wrong(column, name, text))  # type: ignore[misc]
     return found
 
 
-def _breaks(name: str | None, structure: str | None, contracts: Contracts) -> bool:
+def _shape(contracts: Contracts) -> Expression:
+    """Types are asked of declared properties only: one that is not declared is at fault whatever it is."""
+    paths = ConstantExpression([_path(name) for name in _declared(contracts)] or ["$.x"])
+    lines = (_call("to_json", _call("json_keys", _PROPERTIES)), _call("to_json", _call("json_type", _PROPERTIES, paths)))
+    return _call("concat_ws", ConstantExpression("\n"), *(line.cast("varchar") for line in lines))
+
+
+def _declared(contracts: Contracts) -> list[str]:
+    return sorted({name for rules in contracts.strict.values() for name in rules if _PLAIN.fullmatch(name)})
+
+
+def _breaks(name: str | None, shape: str | None, contracts: Contracts, declared: list[str]) -> bool:
     if name is None:
         return False
     if contracts.known is not None and name not in contracts.known:
         return True
     rules = contracts.strict.get(name)
-    if rules is None or structure is None:
+    if rules is None or shape is None:
         return rules is not None
-    kinds = _kinds(structure)
-    if any(key not in rules for key in kinds):
-        return True
+    keys, types = map(orjson.loads, shape.split("\n"))
+    if len(set(keys)) < len(keys) or any(key not in rules for key in keys):
+        return True  # of a key that is there twice, the columns do not say which value counts
+    kinds = {key: "null" if type_ is None else _TYPES.get(type_, "?") for key, type_ in zip(declared, types, strict=False)}
     for key, rule in rules.items():
-        kind = kinds.get(key, "null")
+        kind = kinds.get(key, "?" if key in keys else "null")
         expected = "text" if rule.type == "timestamp" else rule.type
-        is_fine = not rule.is_required if kind == "null" else kind == expected and _PLAIN.fullmatch(key)
-        if not is_fine:
+        if rule.is_required if kind == "null" else kind != expected:
             return True
     return False
-
-
-def _kinds(structure: str) -> dict[str, str]:
-    """Key to text, number, boolean, null, object, array, or whatever else the engine says."""
-    found = orjson.loads(structure)
-    if not isinstance(found, dict):
-        return {}
-    return {key: _kind(said) for key, said in found.items()}
-
-
-def _kind(said: str | list[object] | dict[str, object]) -> str:
-    if isinstance(said, str):
-        return _TYPES.get(said, "number" if "INT" in said else said)
-    return "array" if isinstance(said, list) else "object"
-
-
-def _key_count(structure: str | None) -> int | None:
-    return None if structure is None else len(_kinds(structure))
 
 
 def _is_wrong(column: _Watched, name: str | None, text: str | None) -> bool:

@@ -4,7 +4,6 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,7 +220,23 @@ def test_faults_are_named_unknown_ones_first() -> None:
     ]
 
 
-def test_the_engine_reads_ten_thousand_shapes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("value", "is_number"), [("1e400", True), ("9" * 400, True), ("-0.0", True), ('"1e400"', False)])
+def test_numbers_beyond_floats_are_numbers(value: str, is_number: bool) -> None:
+    contracts = Contracts({"strict": {"a": PropertyRule("number"), "b": PropertyRule("text", values=frozenset("x"))}})
+    accepted, _ = loaded([line(f'{{"a": {value}, "b": "x"}}')], contracts)
+    assert (accepted == [1]) == is_number
+    (refused,) = loaded([line(f'{{"a": {value}, "b": "y"}}')], contracts)[1]
+    assert refused.breach is not None
+    assert ("a", "wrong_type") in {(f.property, f.violation) for f in refused.breach.faults} or is_number
+
+
+def test_half_a_character_is_left_to_postgresql() -> None:
+    contracts = Contracts({"strict": {"a": PropertyRule("text", values=frozenset("x"))}})
+    accepted, refused = loaded([line('{"a": "\\ud800"}'), line('{"a": "x"}')], contracts)
+    assert sorted(accepted + [r.line_number for r in refused]) == [1, 2]
+
+
+def test_ten_thousand_shapes_are_told_apart() -> None:
     rules = {"a": PropertyRule("number")}
     lines = [line(json.dumps({"a": 1, f"k{n}": 1})) for n in range(10_000)]
     accepted, refused = loaded(lines, Contracts({"strict": rules}))
