@@ -2,6 +2,7 @@
 
 import os
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -14,11 +15,12 @@ from analytics_pipeline.quality.judged import discard, judged_table, prepare
 from analytics_pipeline.quality.suites import Suite, read_suites
 from tests.property.compiled import CompiledProject
 from tests.property.conftest import NewDatabase
-from tests.property.histories import History
+from tests.property.histories import DAYS, FIRST, History, random_event
 
-HISTORIES = int(os.environ.get("ANALYTICS_TEST_SUITE_HISTORIES", "40"))
+HISTORIES = int(os.environ.get("ANALYTICS_TEST_SUITE_HISTORIES", "30"))
 FIRST_HISTORY = int(os.environ.get("ANALYTICS_TEST_FIRST_HISTORY", "0"))
 AT_ONCE = 5
+AS_OF = FIRST + timedelta(days=DAYS)
 SUITES = read_suites("build")
 
 
@@ -68,3 +70,48 @@ def test_no_query_of_a_suite_finds_a_row_in_a_sound_build(
             as_of = history.play()
             history.build(as_of, full=True)
         assert not history.found, f"seed {seed}: " + "\n".join(history.found)
+
+
+@pytest.mark.parametrize("name", ["", "view"])
+def test_events_that_have_left_raw_are_not_missed(
+    planned_database: NewDatabase, project: CompiledProject, tmp_path: Path, name: str
+) -> None:
+    for seed in range(3):
+        with planned_database() as warehouse, warehouse.connect(autocommit=True) as connection:
+            connection.execute("insert into config.rates (currency, valid_from, rate) values ('GBP', '2020-01-01', 1.2)")
+            history = JudgedHistory(connection, project, tmp_path, random.Random(f"{name} {seed}"))
+            history.found = []
+            history.load([random_event(history.rng) for _ in range(80)])
+            history.build(AS_OF)
+            gone = "occurred_at < ops.day_start('2026-03-27', 'Europe/Berlin') and %(name)s in ('', event_name)"
+            connection.execute(
+                "insert into ops.horizons (event_name, before) values (%s, ops.day_start('2026-03-27', 'Europe/Berlin'))",
+                (name,),
+            )
+            deleted = connection.execute(f"delete from raw.events where {gone}".encode(), {"name": name}).rowcount
+            assert deleted > 0
+            history.load([random_event(history.rng) for _ in range(40)])
+            history.build(AS_OF)
+            history.build(AS_OF, full=True)
+        assert not history.found, f"seed {seed}: " + "\n".join(history.found)
+
+
+def test_only_what_a_build_touches_is_judged(planned_database: NewDatabase, project: CompiledProject, tmp_path: Path) -> None:
+    with planned_database() as warehouse, warehouse.connect(autocommit=True) as connection:
+        history = History(connection, project, tmp_path, random.Random(1))
+        events = [random_event(history.rng) | {"user_id": None, "anonymous_id": f"v{i}", "currency": "EUR"} for i in range(60)]
+        days = sorted(e["occurred_at"][:10] for e in events)
+        history.load([e for e in events if e["occurred_at"][:10] != days[-1]])
+        history.build(AS_OF)
+        history.load([e for e in events if e["occurred_at"][:10] == days[-1]])
+        release_pending(connection)
+        build = begin_build(connection, AS_OF)
+        project.build(connection, build)
+        assert found_by_queries(connection, build) == []
+
+        corrupt = "update build_marts.fct_sessions set duration_seconds = -1 where day = %s"
+        assert connection.execute(corrupt, (days[0],)).rowcount > 0
+        assert found_by_queries(connection, build) == [], "a day that the build has not touched"
+        assert connection.execute(corrupt, (days[-1],)).rowcount > 0
+        found = found_by_queries(connection, build)
+        assert [text.split(":")[0] for text in found] == ["build_marts.fct_sessions duration_is_end_less_start"]
