@@ -14,7 +14,7 @@ from analytics_pipeline.quality.judged import RowsOf
 from analytics_pipeline.quality.passes import WHAT_TO_DO, Gate, GateOutcome
 from analytics_pipeline.quality.raw_gate import RELATION, judge_raw
 from analytics_pipeline.quality.results import CheckResult
-from analytics_pipeline.quality.static_checks import own_checks, static_name
+from analytics_pipeline.quality.static_checks import SUITE, own_checks, static_name
 from analytics_pipeline.quality.suites import read_suites
 from analytics_pipeline.warehouse.resource import WarehouseResource
 
@@ -103,11 +103,13 @@ def _rows_of(connection: Any, around: Surroundings) -> RowsOf:
 
 
 def _specs(key: dg.AssetKey, gate: Gate) -> list[dg.AssetCheckSpec]:
-    """One for each expectation, and one for each kind of check of our own; rules and sources are known at run time only."""
+    """One for each suite, and one for each kind of check of our own; rules and sources are known at run time only.
+
+    Dagster writes three events for a check, at about ten milliseconds each: for each expectation that would be seconds a run.
+    """
     checks = [
-        (suite.relation, e.check_name, e.severity, e.description or str(e.type))
+        (suite.relation, SUITE, "blocking", f"All {len(suite.expectations)} expectations of {suite.relation} hold.")
         for suite in read_suites(gate)
-        for e in suite.expectations
     ]
     checks += [(RELATION, *check) for check in own_checks(gate)]
     return [
@@ -160,11 +162,11 @@ def _check_result(key: dg.AssetKey, name: str, results: list[CheckResult]) -> dg
     lines = [line for r in failed for line in r.details.get("found") or [r.details.get("description", r.check_name)]]
     metadata: dict[str, Any] = {
         "rows failed": sum(r.rows_failed or 0 for r in results),
-        "details": dg.MetadataValue.json(results[0].details if len(results) == 1 else [r.details for r in results]),
+        "details": dg.MetadataValue.json({r.check_name: {"passed": r.passed, **r.details} for r in results}),
     }
     if lines:
         metadata["found"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in lines[:_MOST_LINES]))
-    examples = [example for r in failed for example in r.examples]
+    examples = [{"check": r.check_name, **example} for r in failed for example in r.examples]
     if examples:
         metadata["failing examples"] = dg.MetadataValue.md(_table(examples))
     blocks = any(r.severity == "blocking" for r in failed)

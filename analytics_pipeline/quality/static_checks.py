@@ -5,6 +5,7 @@ from analytics_pipeline.quality.drift.words import DESCRIPTIONS as DRIFT
 from analytics_pipeline.quality.passes import Gate
 from analytics_pipeline.quality.results import CheckResult, Severity
 
+SUITE = "suite"
 _RULES, _SOURCES = "rules_of_the_plan", "sources_are_fresh"
 
 
@@ -21,5 +22,5 @@ def own_checks(gate: Gate) -> list[tuple[str, Severity, str]]:
 
 
 def static_name(result: CheckResult) -> str:
-    """The asset check that a result is part of: rules and sources are named by the plan and by what arrives."""
-    return {"rules": _RULES, "freshness": _SOURCES}.get(result.engine, result.check_name)
+    """The asset check that a result is part of: that of its suite, or of its kind where the plan or what arrives names them."""
+    return {"great_expectations": SUITE, "rules": _RULES, "freshness": _SOURCES}.get(result.engine, result.check_name)

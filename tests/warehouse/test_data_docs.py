@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from analytics_pipeline.modelling.builds import begin_build
+from analytics_pipeline.quality.assets import Surroundings, gate_assets
 from analytics_pipeline.quality.data_docs import build_data_docs
 from analytics_pipeline.quality.holds import release_pending
 from analytics_pipeline.quality.masking import Mask, mask_of, masked_error
@@ -19,6 +21,7 @@ from analytics_pipeline.quality.results import CheckResult, write_results
 from analytics_pipeline.quality.suites import parse_suite, read_suites
 from analytics_pipeline.quality.validation import run_suites
 from analytics_pipeline.warehouse.connection import Warehouse
+from analytics_pipeline.warehouse.resource import WarehouseResource
 from tests.property.compiled import CompiledProject
 from tests.property.conftest import planned_database, project  # noqa: F401
 from tests.property.histories import DAYS, FIRST, History, random_event
@@ -106,6 +109,38 @@ def test_no_output_of_a_validation_holds_a_planted_address(
         assert "lovelace" not in text, name
         assert "5550199" not in text, name
     assert "~" in pages
+
+
+def test_dagster_shows_a_failed_suite_with_masked_rows_and_links_its_page(
+    planted: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANALYTICS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ANALYTICS_DATABASE_URL", planted.url)
+    with planted.connect(autocommit=True) as connection:
+        connection.execute("update build_marts.fct_sessions set duration_seconds = -1")
+    stale: list[bool] = []
+    around = Surroundings(lambda _, __: None, lambda _: stale.append(True))
+    build_gate = gate_assets([], around)[1]
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize(
+            [build_gate], resources={"warehouse": WarehouseResource()}, instance=instance, raise_on_error=False
+        )
+        events = "".join(str(entry) for entry in instance.all_logs(run.run_id))
+    checks = {c.check_name: c for c in run.get_asset_check_evaluations()}
+    assert not run.success
+    assert stale
+    assert len(checks) == len(read_suites("build"))
+    failed = checks["build_marts__fct_sessions__suite"]
+    assert not failed.passed
+    assert failed.severity == dg.AssetCheckSeverity.ERROR
+    assert "duration_is_end_less_start" in str(failed.metadata["failing examples"].value)
+    assert "u:~" in str(failed.metadata["failing examples"].value)
+    page = tmp_path / "home" / "reports" / "quality" / "build_marts.fct_sessions.html"
+    assert "✗ The duration of a session is its end less its start." in page.read_text()
+    assert (page.parent / "index.html").as_uri() in events
+    for text in (events, page.read_text()):
+        assert "planted.example" not in text
+        assert "lovelace" not in text
 
 
 def _turned(e):  # type: ignore[no-untyped-def]
