@@ -12,42 +12,39 @@ from analytics_pipeline.quality.results import CheckResult, Dimension
 
 _MOST_EXAMPLES = 5
 
-# Events as the plan counts them: without the traffic that it leaves out, money in its currency.
+# Events of a kind as the plan counts them: without the traffic that it leaves out.
 _EVENTS = """
-select e.*, (e.occurred_at at time zone p.timezone)::date as day,
-    live.converted(e.value, e.currency, (e.occurred_at at time zone p.timezone)::date) as amount
+select e.*, (e.occurred_at at time zone p.timezone)::date as day
 from raw.events as e cross join config.plan as p
-where e.occurred_at >= ops.day_start(%(from)s, p.timezone) and e.occurred_at < ops.day_start(%(until)s, p.timezone)
-    and ({excluded}) is not true
+where e.occurred_at >= %(starts)s and e.occurred_at < %(ends)s and {kind} and ({excluded}) is not true
 """
 _HOLDS = """
 select event_id, day, batch_id, count(*) over (partition by day) as events, ({condition}) is false as is_broken
-from events where {kind}
+from ({events}) as e
 """
 # The one that was loaded first is right.
 _UNIQUE = """
 select event_id, day, batch_id, count(*) over (partition by day) as events,
     valued is not null and row_number() over (partition by valued order by commit_order, occurred_at, event_id) > 1 as is_broken
-from (select e.*, {value} as valued from events as e where {kind}) as v
+from (select e.*, {value} as valued from ({events}) as e) as v
 inner join (select batch_id, commit_order from raw.ingest_batches) as b using (batch_id)
 """
 _REFERENCES = """
-select event_id, day, batch_id, count(*) over () as events,
-    {value} is not null and not exists (
-        select from (select {other} as found from events where event_name = {other_kind}) as o where o.found = v.wanted
-    ) as is_broken
-from (select *, {value} as wanted from events where {kind}) as v
+select event_id, day, batch_id, count(*) over () as events, wanted is not null and found is null as is_broken
+from (select e.*, {value} as wanted from ({events}) as e) as v
+left join (select distinct {other} as found from ({other_events}) as e) as o on v.wanted = o.found
 """
 _BROKEN = """
-with events as ({events}), judged as ({rule})
+with judged as ({rule})
 select day, max(events) as events, count(*) filter (where is_broken) as broken,
     array_agg(distinct batch_id::text) filter (where is_broken) as batches,
     (array_agg(event_id::text order by event_id) filter (where is_broken))[1:{most}] as examples
 from judged where day = any(%(days)s) group by day
 """
 _EQUALS = """
-with events as ({events})
-select day, {value} as left_total, {other} as right_total from events where day = any(%(days)s) group by day
+select day, {value} as left_total, {other} as right_total
+from (select e.*, live.converted(e.value, e.currency, e.day) as amount from ({events}) as e) as e
+where day = any(%(days)s) group by day
 """
 _DIMENSIONS: dict[str, Dimension] = {
     "holds": "validity",
@@ -65,18 +62,18 @@ def judge(connection: psycopg.Connection, case: Case) -> list[CheckResult]:
         rules = cursor.execute("select * from config.rules order by rule").fetchall()
         excluded = cursor.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
         parts = [sql.SQL("({})").format(sql.SQL(row["condition_sql"])) for row in excluded]
-        events = sql.SQL(_EVENTS).format(excluded=sql.SQL(" or ").join(parts) if parts else sql.SQL("false"))
+        left_out = sql.SQL(" or ").join(parts) if parts else sql.SQL("false")
         results = []
         for rule in rules:
             try:
                 with connection.transaction():
-                    results.append(_judge(cursor, rule, events, case))
+                    results.append(_judge(cursor, rule, left_out, case))
             except psycopg.DataError as error:
                 results.append(_unanswered(rule, case, str(error).splitlines()[0]))
         return results
 
 
-def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], events: sql.Composed, case: Case) -> CheckResult:
+def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_out: sql.Composable, case: Case) -> CheckResult:
     days = case.days
     if rule["kind"] in ("unique", "references"):
         before = days[0] - timedelta(days=rule["days"])
@@ -85,14 +82,15 @@ def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], events:
         )
     else:
         before = days[0]
-    parameters = {"from": before, "until": days[-1] + timedelta(days=1), "days": days}
+    bounds = cursor.execute(
+        "select ops.day_start(%s, timezone) as starts, ops.day_start(%s, timezone) as ends from config.plan",
+        (before, days[-1] + timedelta(days=1)),
+    ).fetchone()
+    parameters = {**(bounds or {}), "days": days}
     if rule["kind"] == "equals":
-        statement = sql.SQL(_EQUALS).format(
-            events=events, value=sql.SQL(rule["value_sql"]), other=sql.SQL(rule["other_value_sql"])
-        )
-        rows = cursor.execute(statement, parameters).fetchall()
+        rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
         return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], case, {})
-    rows = cursor.execute(_statement(rule, events), parameters).fetchall()
+    rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
     if rule["kind"] == "references":
         broken, events_of_all = sum(r["broken"] for r in rows), max((r["events"] for r in rows), default=0)
         fails = broken > events_of_all * float(rule["tolerance"])
@@ -108,18 +106,22 @@ def _differ(row: dict[str, Any], tolerance: float) -> bool:
     return abs(left - right) > tolerance * max(abs(left), abs(right)) + 1e-6
 
 
-def _statement(rule: dict[str, Any], events: sql.Composed) -> sql.Composed:
-    kind = sql.SQL("event_name = {}").format(sql.Literal(rule["event_name"])) if rule["event_name"] else sql.SQL("true")
-    texts = {"holds": _HOLDS, "unique": _UNIQUE, "references": _REFERENCES}
+def _statement(rule: dict[str, Any], left_out: sql.Composable) -> sql.Composed:
+    def events(event_name: str | None) -> sql.Composed:
+        kind = sql.SQL("e.event_name = {}").format(sql.Literal(event_name)) if event_name else sql.SQL("true")
+        return sql.SQL(_EVENTS).format(kind=kind, excluded=left_out)
+
     parts = {
-        "kind": kind,
+        "events": events(rule["event_name"]),
+        "other_events": events(rule["other_event_name"]),
         "condition": sql.SQL(rule["condition_sql"] or "true"),
         "value": sql.SQL(rule["value_sql"] or "null"),
         "other": sql.SQL(rule["other_value_sql"] or "null"),
-        "other_kind": sql.Literal(rule["other_event_name"]),
     }
-    judged = sql.SQL(texts[rule["kind"]]).format(**parts)
-    return sql.SQL(_BROKEN).format(events=events, rule=judged, most=sql.Literal(_MOST_EXAMPLES))
+    if rule["kind"] == "equals":
+        return sql.SQL(_EQUALS).format(**parts)
+    texts = {"holds": _HOLDS, "unique": _UNIQUE, "references": _REFERENCES}
+    return sql.SQL(_BROKEN).format(rule=sql.SQL(texts[rule["kind"]]).format(**parts), most=sql.Literal(_MOST_EXAMPLES))
 
 
 def _result(rule: dict[str, Any], failed: list[dict[str, Any]], case: Case, details: dict[str, Any]) -> CheckResult:
