@@ -1,5 +1,6 @@
 """Which columns a query is made from, by its syntax tree. Whose query it is, and where lineage is shown, is in `lineage`."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -12,6 +13,7 @@ Relation = tuple[str, str]
 """Schema and table."""
 
 _DIALECT = "postgres"
+_log = logging.getLogger("sqlglot")
 
 
 def relations_of(tree: exp.Expression) -> set[Relation]:
@@ -41,6 +43,7 @@ def columns_of(tree: exp.Expression, schema: Mapping[Relation, Sequence[str]]) -
     for (database, table), names in schema.items():
         known.add_table(exp.table_(table, db=database), dict.fromkeys(names, "text"), dialect=_DIALECT)
     _join_laterals(tree)
+    _log.setLevel(logging.ERROR)  # it warns of queries inside of functions, which `_ends` follows
     tree = qualify(tree, schema=known, dialect=_DIALECT, validate_qualify_columns=False, identify=False)
     nodes = lineage(None, tree, known, dialect=_DIALECT, scope=build_scope(tree), copy=False, trim_selects=False)
     return {column: {found for node in root.walk() for found in _ends(node)} for column, root in nodes.items()}

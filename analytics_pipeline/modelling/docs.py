@@ -1,6 +1,6 @@
 """dbt docs as one file, in which each column says where it comes from: its models, its source fields, and KPIs their events.
 
-dbt writes descriptions, we add the lineage as `meta`, which its page shows with a column's or a table's details.
+dbt writes what people have described; the lineage is added to the descriptions, which its page shows in full.
 """
 
 import json
@@ -51,22 +51,20 @@ def _add_lineage(connection: psycopg.Connection, manifest: dict[str, Any], linea
         key = (node.get("schema"), node.get("name"))
         for name, sources in lineage.get(key, {}).items() if node["resource_type"] == "model" else ():
             ends = {column for source, column in origins(lineage, key, name) if source == _RAW}
-            texts = {
-                "made from": ", ".join(f"{source[-1]}.{column}" for source, column in sources),
-                "in raw.events": ", ".join(sorted(ends)),
-            }
-            _add(node["columns"].get(name), {label: text for label, text in texts.items() if text})
+            _add(node["columns"].get(name), "Made from", [f"{source[-1]}.{column}" for source, column in sources])
+            _add(node["columns"].get(name), "In raw.events", sorted(ends))
         if key == ("build_kpi", "kpi_values"):
-            rests = {name: written(inputs) for name, inputs in kpi_inputs(connection).items()}
-            _add(node, {name: f"events {events}; columns {columns}" for name, (events, columns) in rests.items()})
+            rests_on = [(name, *written(inputs)) for name, inputs in kpi_inputs(connection).items()]
+            rows = [f"| {' | '.join(row)} |" for row in [("KPI", "events", "columns of raw.events"), ("---",) * 3, *rests_on]]
+            node["description"] += "\n\nWhat each KPI rests on:\n\n" + "\n".join(rows)
     for node in manifest["sources"].values():
         if (node["schema"], node["identifier"]) == _RAW:
-            for name, column in node["columns"].items():
-                fields = {f"from {s.source}": ", ".join(s.fields[name]) for s in fields_in_use(connection) if name in s.fields}
-                _add(column, fields)
+            for source in fields_in_use(connection):
+                for name, paths in source.fields.items():
+                    _add(node["columns"].get(name), f"From source {source.source}, mapping {source.mapping}", paths)
 
 
-def _add(described: dict[str, Any] | None, texts: dict[str, str]) -> None:
-    """A column or a table that nobody has described has no place for it."""
-    if described is not None and texts:
-        described["meta"] = {**described.get("meta", {}), **texts}
+def _add(column: dict[str, Any] | None, label: str, names: list[str]) -> None:
+    """A paragraph below the description; a column that nobody has described has no place for it."""
+    if column is not None and names:
+        column["description"] += f"\n\n{label}: " + ", ".join(f"`{name}`" for name in names)

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import psycopg
 import pytest
 import yaml
 
+from analytics_pipeline.definitions import build_definitions
+from analytics_pipeline.lineage.emit import emit_run
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.tracking_plan.read import plan_path
 from analytics_pipeline.warehouse.connection import open_warehouse
 from tests.conftest import require
+from tests.openlineage import assert_valid
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 AS_OF = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -363,6 +367,63 @@ def test_dagster_keeps_rows_columns_and_column_lineage_of_every_published_model(
     built = db.execute(query, (["build_marts", "build_kpi"],)).fetchall()
     assert len(built) == 22
     assert [row for row in built if not all(row[1:3])] == []
+
+
+def followed(deps: Callable[[str, str], list[tuple[str, str]]], place: tuple[str, str]) -> set[tuple[str, str]]:
+    """All places that a column of a table rests on, at any distance."""
+    found: set[tuple[str, str]] = set()
+    waiting = [place]
+    while waiting:
+        for source in deps(*waiting.pop()):
+            if source not in found:
+                found.add(source)
+                waiting.append(source)
+    return found
+
+
+def test_the_value_of_a_kpi_is_followed_down_to_the_fields_of_its_source_in_dagster_and_in_openlineage(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with open_warehouse(settings) as warehouse:
+        monkeypatch.setenv("DAGSTER_HOME", str(settings.home / "dagster"))
+        monkeypatch.setenv("ANALYTICS_DAGSTER_DATABASE_URL", warehouse.dagster_url)
+        graph = build_definitions(settings).resolve_asset_graph()
+        with dg.DagsterInstance.get() as instance:
+            lineage: dict[str, dict[str, list[tuple[str, str]]]] = {}
+            for key in graph.materializable_asset_keys:
+                event = instance.get_latest_materialization_event(key)
+                made = event.asset_materialization if event else None
+                columns = made.metadata.get("dagster/column_lineage") if made else None
+                by_column = columns.value.deps_by_column if isinstance(columns, dg.TableColumnLineageMetadataValue) else {}
+                lineage[key.to_user_string()] = {
+                    c: [(d.asset_key.to_user_string(), d.column_name) for d in deps] for c, deps in by_column.items()
+                }
+            run = next(r for r in instance.get_runs() if r.job_name == "everything" and r.status == dg.DagsterRunStatus.SUCCESS)
+            target = tmp_path / "events.ndjson"
+            told = settings.model_copy(update={"openlineage": str(target)})
+            assert emit_run(instance, run.run_id, graph, told, warehouse) is None
+    found = followed(lambda key, column: lineage.get(key, {}).get(column, []), ("kpi/kpi_values", "value"))
+    fields = {column for key, column in found if key == "ingest/landing"}
+    assert {"value", "currency", "event_name", "occurred_at", "user_id", "anonymous_id", "country", "properties"} <= fields
+    assert {"build_kpi/kpi_values", "build_intermediate/int_events", "build_staging/stg_raw__events", "raw/events"} <= {
+        k for k, _ in found
+    }
+    events = [json.loads(line) for line in target.read_text().splitlines()]
+    assert_valid(events)
+    outputs = {o["name"]: o["facets"].get("columnLineage", {}).get("fields", {}) for e in events for o in e["outputs"]}
+    database = next(name for name in outputs if name.endswith(".kpi.kpi_values")).removesuffix(".kpi.kpi_values")
+    found = followed(
+        lambda name, column: [(i["name"], i["field"]) for i in outputs.get(name, {}).get(column, {}).get("inputFields", [])],
+        (f"{database}.kpi.kpi_values", "value"),
+    )
+    assert {column for name, column in found if name == str(settings.landing_dir)} == fields
+    checks = [
+        assertion
+        for e in events
+        for i in e["inputs"]
+        for assertion in i["inputFacets"].get("dataQualityAssertions", {"assertions": []})["assertions"]
+    ]
+    assert len(checks) > 50
 
 
 def test_status_and_sql_answer(home: Path, run_cli: Run) -> None:

@@ -109,15 +109,15 @@ def test_dbt_docs_show_models_and_source_fields_of_a_column_and_what_kpis_rest_o
     page = write_page(built.connection, target).read_text()
     nodes = {(n["schema"], n.get("name")): n for n in embedded(page)["nodes"].values() if n["resource_type"] == "model"}
     values = nodes["build_kpi", "kpi_values"]
-    meta = values["columns"]["value"]["meta"]
-    assert "int_period_measures.value" in meta["made from"]
-    assert {"currency", "event_name", "value"} <= set(meta["in raw.events"].split(", "))
-    assert values["meta"]["order_value"] == "events buy; columns currency, event_name, occurred_at, value"
+    text = values["columns"]["value"]["description"]
+    assert "\n\nMade from: `int_period_measures.measure`, `int_period_measures.value`" in text
+    assert {"`currency`", "`event_name`", "`value`"} <= set(text.partition("In raw.events: ")[2].split(", "))
+    assert "\n| order_value | buy | currency, event_name, occurred_at, value |\n" in values["description"]
     raw = next(s for s in embedded(page)["sources"].values() if (s["schema"], s["identifier"]) == ("raw", "events"))
-    assert raw["columns"]["value"]["meta"] == {"from envelope": "value"}
-    assert raw["columns"]["properties"]["meta"] == {"from envelope": "properties, *"}
+    assert raw["columns"]["value"]["description"].endswith("\n\nFrom source envelope, mapping envelope: `value`")
+    assert raw["columns"]["properties"]["description"].endswith(": `properties`, `*`")
     assert page.count("INLINE DATA") == 0
-    described = sum(bool(c["meta"].get("made from")) for n in nodes.values() for c in n["columns"].values())
+    described = sum("Made from: " in c["description"] for n in nodes.values() for c in n["columns"].values())
     assert described > 300
 
 

@@ -25,91 +25,11 @@ from analytics_pipeline.lineage.runs import read_run
 from analytics_pipeline.lineage.sensors import lineage_sensors
 from analytics_pipeline.settings import Settings, load_settings
 from analytics_pipeline.warehouse.connection import Warehouse
+from tests.openlineage import Event, assert_valid
 from tests.warehouse.conftest import free_port
 
 pytestmark = pytest.mark.only_on("embedded", "Dagster's runs do not depend on the server")
-Event = dict[str, Any]
 TOKEN = "s3cret-of-the-catalogue"
-
-FACET = {
-    "type": "object",
-    "required": ["_producer", "_schemaURL"],
-    "properties": {"_producer": {"format": "uri"}, "_schemaURL": {"format": "uri", "pattern": r"^https://openlineage\.io/spec/facets/"}},
-}  # fmt: skip
-FACETS: dict[str, Any] = {
-    "parent": {"required": ["run", "job"], "properties": {"run": {"required": ["runId"]}, "job": {"required": ["namespace", "name"]}}},
-    "errorMessage": {"required": ["message", "programmingLanguage"]},
-    "processing_engine": {"required": ["version"]},
-    "jobType": {"required": ["processingType", "integration"], "properties": {"processingType": {"enum": ["BATCH", "STREAMING"]}}},
-    "documentation": {"required": ["description"]},
-    "schema": {"required": ["fields"], "properties": {"fields": {"items": {"required": ["name"]}}}},
-    "columnLineage": {
-        "required": ["fields"],
-        "properties": {
-            "fields": {
-                "additionalProperties": {
-                    "required": ["inputFields"],
-                    "properties": {"inputFields": {"items": {"required": ["namespace", "name", "field"]}}},
-                }
-            }
-        },
-    },
-    "dataQualityAssertions": {
-        "required": ["assertions"],
-        "properties": {"assertions": {"items": {"required": ["assertion", "success"], "properties": {"success": {"type": "boolean"}}}}},
-    },
-}  # fmt: skip
-KINDS = {
-    "run": {"parent", "errorMessage", "processing_engine"},
-    "job": {"jobType", "documentation"},
-    "dataset": {"schema", "columnLineage", "documentation"},
-    "input": {"dataQualityAssertions"},
-}
-
-
-def facets(kind: str) -> dict[str, Any]:
-    known = {name: {"allOf": [FACET, FACETS[name]]} for name in KINDS[kind]}
-    return {"type": "object", "properties": known, "additionalProperties": False}
-
-
-def dataset(**more: Any) -> dict[str, Any]:
-    named = {"namespace": {"type": "string", "minLength": 1}, "name": {"type": "string", "minLength": 1}}
-    return {"type": "object", "required": ["namespace", "name"], "properties": {**named, "facets": facets("dataset"), **more}}
-
-
-SPECIFICATION = {
-    "type": "object",
-    "required": ["eventType", "eventTime", "run", "job", "producer", "schemaURL", "inputs", "outputs"],
-    "properties": {
-        "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
-        "eventTime": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$"},
-        "producer": {"type": "string", "format": "uri"},
-        "schemaURL": {"const": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"},
-        "run": {
-            "required": ["runId"],
-            "properties": {"runId": {"type": "string", "format": "uuid"}, "facets": facets("run")},
-        },
-        "job": {
-            "required": ["namespace", "name"],
-            "properties": {"namespace": {"minLength": 1}, "name": {"minLength": 1}, "facets": facets("job")},
-        },
-        "inputs": {"type": "array", "items": dataset(inputFacets=facets("input"))},
-        "outputs": {"type": "array", "items": dataset()},
-    },
-}  # fmt: skip
-"""What the specification asks of the events and facets that are used here, in our words."""
-
-
-def assert_valid(events: list[Event]) -> None:
-    checker = Draft202012Validator(SPECIFICATION, format_checker=FormatChecker())
-    for event in events:
-        problems = [f"{event['job']['name']}: {problem.json_path}: {problem.message}" for problem in checker.iter_errors(event)]
-        assert not problems, problems
-    states: dict[str, list[str]] = {}
-    for event in events:
-        states.setdefault(event["run"]["runId"], []).append(event["eventType"])
-    assert all(s[0] == "START" and s[1] in {"COMPLETE", "FAIL", "ABORT"} and len(s) == 2 for s in states.values()), states
-    assert [e["eventTime"] for e in events] == sorted(e["eventTime"] for e in events)
 
 
 @pytest.mark.skipif(
@@ -524,6 +444,26 @@ def test_sensors_are_there_where_a_target_is_set(tmp_path: Path) -> None:
     found = lineage_sensors(Settings(home=tmp_path, openlineage="/tmp/x"))
     assert [s.name for s in found] == ["openlineage_success", "openlineage_failure", "openlineage_canceled"]
     assert {s.default_status for s in found} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_a_sensor_tells_of_a_run_of_the_daemon(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "events.ndjson"
+    monkeypatch.setenv("ANALYTICS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ANALYTICS_DATABASE_URL", ran.warehouse.url)
+    monkeypatch.setenv("ANALYTICS_OPENLINEAGE", str(target))
+    run = ran.instance.get_run_by_id(ran.run())
+    assert run is not None
+    event = next(
+        entry.dagster_event
+        for entry in ran.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)
+        if entry.dagster_event
+    )
+    sensor, *_ = lineage_sensors(load_settings())
+    repository = dg.Definitions([ingest, raw, gate, kpi, page], sensors=[sensor]).get_repository_def()
+    sensor(dg.build_run_status_sensor_context(sensor.name, event, ran.instance, run, repository_def=repository))
+    events = [json.loads(line) for line in target.read_text().splitlines()]
+    assert_valid(events)
+    assert len(events) == 14
 
 
 @pytest.mark.parametrize(
