@@ -10,14 +10,14 @@ from analytics_pipeline.warehouse.connection import Warehouse
 
 
 def judge_build(
-    warehouse: Warehouse, rows_of: RowsOf | None = None, *, dbt_target: Path, run_id: str | None = None
+    warehouse: Warehouse, rows_of: RowsOf | None = None, *, dbt_target: Path | None = None, run_id: str | None = None
 ) -> GateOutcome:
     """One pass over the current build.
 
     Args:
         warehouse: running, with a build under way.
         rows_of: query for the rows of a table that the build has touched; without it all are judged.
-        dbt_target: where dbt has left what became of its tests.
+        dbt_target: where dbt has left what became of its tests; None if it was not dbt that built.
         run_id: of Dagster, for the record.
     """
     with warehouse.connect(autocommit=True) as connection:
@@ -26,6 +26,7 @@ def judge_build(
             raise LookupError("no build is running")
         build_id, as_of, started_at = row
         begun = begin_pass(connection, "build", as_of, run_id, build_id)
-        results = [*dbt_test_results(connection, dbt_target, started_at), *run_suites(warehouse, "build", rows_of)]
+        of_dbt = dbt_test_results(connection, dbt_target, started_at) if dbt_target else []
+        results = [*of_dbt, *run_suites(warehouse, "build", rows_of)]
         with connection.transaction():
             return end_pass(connection, begun, results)
