@@ -20,6 +20,7 @@ Rows = npt.NDArray[np.intp]
 
 _LEAST_EVENTS = 5
 _CLOSED_VALUES = 8
+_LEAST_MEAN = 0.08
 _OUTLIER, _ABSURD = 5, 50
 """A single number so many times the greatest before: worth a warning, not to be believed."""
 _OPEN_FIELDS = {"country", "region", "city", "hour", "previous", "source"}
@@ -80,6 +81,11 @@ def shares(history: History, at: int, before: list[int], known: list[int], toler
         if np.isnan(today[i]) or same[i]:
             continue
         difference = float(today[i] - usual[i])
+        # That a property is new is said by the contract, which knows whether the plan expects it.
+        if key.metric == "present" and never[i] and key.subject.startswith("properties."):
+            continue
+        if key.metric == "present" and difference > 0 and tolerance > 1:
+            continue
         if key.metric == "share":
             least, severity, dimension = _SHARES[key.subject]
             if difference <= 0:
@@ -207,6 +213,10 @@ def _moved(
 ) -> list[Finding]:
     _, difference, distance, outside = distances(c, floor)
     moved = (np.abs(difference) >= least) & is_far(distance, tolerance) & outside
+    names = [history.keys[row].value for row in c.rows]
+    if "p50" in names and "mean" in names:
+        # A decile of a few round values jumps; where nothing happened the mean stays.
+        moved &= (np.abs(difference[names.index("mean")]) >= _LEAST_MEAN) | (np.array(names) == "max")
     moved &= ~resembles(c, history, known, before, 0.3)
     found = []
     for i in np.flatnonzero(moved):
