@@ -17,15 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from analytics_pipeline.samples.generators import generator_of
 from analytics_pipeline.warehouse import embedded
 from analytics_pipeline.warehouse.migrate import migrate
-from tests.property.compiled import CompiledProject
 from tests.quality.clean import Product
-from tests.quality.damage import SIZES, Day, Defect, clean_day
+from tests.quality.damage import SIZES, Defect, clean_day
 from tests.quality.defects import DEFECTS
 from tests.quality.effects import INDEX, touched
 from tests.quality.more_defects import MORE_DEFECTS
-from tests.quality.world import Numbers, Verdict, World, Worlds, differing
+from tests.quality.world import Verdict, World, Worlds, differing
 
 PAGE = Path(__file__).parents[1] / "docs" / "quality" / "defects.md"
 LEAST_BLOCKED = 38
@@ -40,7 +40,7 @@ class Trial:
         later: checks of the build gate that failed, where it was reached; None where it was not.
         is_published: readers see the day.
         wrong: values that they see and that are not those of the clean day.
-        compared: values that were compared.
+        compared: values that a clean day has.
         worst: the KPI, the largest relative error of its undivided daily value.
         hit: events missing, invented, changed.
     """
@@ -77,57 +77,44 @@ class Trial:
 
 
 class Bench:
-    """Templates, compiled projects and clean numbers by product, made when they are asked for."""
+    """Where trials are made."""
 
     def __init__(self, worlds: Worlds, index: int, *, with_numbers: bool) -> None:
         self.worlds, self.index, self.with_numbers = worlds, index, with_numbers
-        self._projects: dict[str, CompiledProject] = {}
-        self._clean: dict[str, Numbers] = {}
 
-    def template(self, name: str) -> str:
-        project = self.project(name) if self.with_numbers else None
-        return self.worlds.template(Product(name), self.index, project=project)
-
-    def project(self, name: str) -> CompiledProject:
-        if name not in self._projects:
-            self._projects[name] = self.worlds.project(Product(name))
-        return self._projects[name]
-
-    def clean(self, name: str) -> Numbers:
-        """What is published of the clean day."""
-        if name not in self._clean:
-            product = Product(name)
-            with self.worlds.new(product, self.template(name)) as world:
-                verdict = world.day(self.index)
-                assert verdict.outcome == "silent", verdict.explained()
-                world.publish(self.project(name), product.as_of(self.index))
-                self._clean[name] = world.numbers()
-        return self._clean[name]
+    def template(self, product: Product) -> str:
+        published = self.worlds.published(product, self.index).template if self.with_numbers else ""
+        return published or self.worlds.template(product, self.index)
 
     def trial(self, defect: Defect, name: str, size: str) -> Trial:
         product = Product(name)
         day = clean_day(product, self.index)
         files = defect.deliver(day, size)
-        with self.worlds.new(product, self.template(name)) as world:
+        with self.worlds.new(product, self.template(product)) as world:
             verdict = world.day(self.index, files)
             later: list[str] | None = None
             is_published, wrong, compared, worst = False, 0, 0, None
             if verdict.outcome != "blocked" and self.with_numbers:
-                later, is_published = world.publish_behind_gate(self.project(name), product.as_of(self.index))
+                later, is_published = self._published(world)
                 if is_published:
-                    wrong, compared, worst = self._compared(world, day)
+                    wrong, compared, worst = self._compared(world)
         return Trial(defect, name, size, verdict, later, is_published, wrong, compared, worst, touched(day, files))
 
-    def _compared(self, world: World, day: Day) -> tuple[int, int, tuple[str, float] | None]:
-        clean, found = self.clean(day.product), world.numbers()
+    def _published(self, world: World) -> tuple[list[str], bool]:
+        project = self.worlds.published(world.product, self.index).project
+        return world.publish_behind_gate(project, world.product.as_of(self.index))
+
+    def _compared(self, world: World) -> tuple[int, int, tuple[str, float] | None]:
+        clean, found = self.worlds.published(world.product, self.index).clean, world.numbers()
         keys = differing(clean, found)
         errors = []
         for key in (k for k in keys if k[1] == "day" and k[3] == "all"):
             true, seen = clean.get(key), found.get(key)
             if true and seen is not None:
                 errors.append((key[0], float(seen / true - 1)))
-        total = sum(k[1] in ("day", "hour") for k in found)
-        return len(keys), total, max(errors, key=lambda e: abs(e[1]), default=None)
+        zone, day = generator_of(world.product.name).ZONE, world.product.day(self.index)
+        of_day = sum(k[1] in ("day", "hour") and k[2].astimezone(zone).date() == day for k in clean)
+        return len(keys), of_day, max(errors, key=lambda e: abs(e[1]), default=None)
 
 
 def trials(bench: Bench, defects: list[Defect], sizes: list[str], *, everywhere: bool) -> Iterator[Trial]:
@@ -181,13 +168,14 @@ def page(found: list[Trial]) -> str:
         f"- At full size {len(blocked)} of {len(large)} defects block"
         + (f"; published flagged, not blocked: {', '.join(flagged)}." if flagged else "."),
         f"- {sum(t.is_wrong_and_good for t in large)} of {len(large)} publish a wrong number that is marked good.",
-        f"- The raw gate takes {statistics.median(took):.0f} ms in the middle and {max(took):.0f} ms at most (Great Expectations apart).",
+        f"- The raw gate takes {statistics.median(took):.0f} ms in the middle and {max(took):.0f} ms at most (the import of Great Expectations apart).",
         *(f"- {row[0].upper()}{row[1:]}." for row in summary(found)),
         "",
         "## Each defect",
         "",
         "*Hit* are the events that are missing (-), that nobody did (+) and that say something else than they should (~). *Wrong numbers*"
-        " are the published daily and hourly values that differ from the clean day's, and the largest relative error of an undivided"
+        " are the published daily and hourly values of any day that differ from those of a clean world, beside the number that the day has in"
+        " all, and the largest relative error of an undivided"
         " daily value; a dash stands for nothing published: readers keep the last good version.",
         "",
         "| Defect | Product | Size | Hit | Outcome | Checks | ms | Wrong numbers |",
@@ -227,7 +215,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="defects-") as folder, embedded.acquire(Path(folder) / "home"):
         url = embedded.server_url(Path(folder) / "home")
         migrate(url)
-        bench = Bench(Worlds(url, Path(folder)), arguments.day, with_numbers=not arguments.no_numbers)
+        bench = Bench(Worlds(url, Path(folder), with_suites=True), arguments.day, with_numbers=not arguments.no_numbers)
         found = list(trials(bench, defects, arguments.sizes, everywhere=arguments.everywhere))
     print("\n".join(["", *summary(found)]))
     if arguments.write:

@@ -199,7 +199,10 @@ def _by_person(events: list[Event]) -> dict[str, list[Event]]:
 
 
 def _is_visit(events: list[Event]) -> bool:
-    return not any(e["event_name"].startswith(("trip.", "route.", "driver.")) for e in events)
+    """No driver's work, and no step that can be taken once only."""
+    return not any(
+        e["event_name"].startswith(("trip.", "route.", "driver.", "lease.", "viewing.", "application.")) for e in events
+    )
 
 
 def visits_of(events: list[Event]) -> list[list[Event]]:
@@ -301,7 +304,10 @@ EVENTFUL = Variation(
 )
 """Each with good days before and behind it, which are held against a history that has it."""
 
-GROWING = Variation("growth and quiet weekends", _one_after_the_other(_growth, _weekend_dip), days=15)
+GROWING = Variation("growth and quiet weekends", _one_after_the_other(_growth, _weekend_dip), days=10)
+
+STORIES = {"ecommerce": 71, "ride_hailing": 71, "appointments": 66, "rental": 67, "ai_platform": 71}
+"""Days of the history on which something happens to the business itself: an outage, a strike. What is delivered is true."""
 
 SPRING = {"ecommerce": date(2026, 3, 29), "appointments": date(2026, 3, 29), "rental": date(2026, 3, 8)}
 """Days of 23 hours in the zones of these products. The autumn's of 25 hours lie in the thirty days from FIRST_DAY on."""

@@ -21,7 +21,7 @@ from analytics_pipeline.events.mapping import load_mapping
 from analytics_pipeline.ingest.batch import Batch
 from analytics_pipeline.ingest.files import load_file
 from analytics_pipeline.modelling.builds import begin_build
-from analytics_pipeline.modelling.publish import publish_build
+from analytics_pipeline.modelling.publish import publish_build, touched_query
 from analytics_pipeline.quality.results import CheckResult
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.warehouse.connection import Warehouse
@@ -78,13 +78,19 @@ class World:
         connection: autocommit.
         product: whose history it has.
         folder: for files.
+        with_suites: Great Expectations takes part; its import takes seconds.
     """
 
     warehouse: Warehouse
     connection: psycopg.Connection
     product: Product
     folder: Path
+    with_suites: bool = False
     batches: list[Batch] = field(default_factory=list)
+
+    def publish_plan(self, occasions: list[dict[str, Any]] | None = None) -> None:
+        """The product's plan, with more entries in its calendar."""
+        publish_text(self.connection, self.folder, self.product.plan(occasions))
 
     def load(self, files: list[Delivered]) -> list[Batch]:
         """As `analytics-pipeline ingest` would, a batch a file."""
@@ -104,7 +110,7 @@ class World:
         from analytics_pipeline.quality.raw_gate import judge_raw
 
         begun = time.perf_counter()
-        outcome = judge_raw(self.warehouse, as_of)
+        outcome = judge_raw(self.warehouse, as_of, with_suites=self.with_suites)
         took = (time.perf_counter() - begun) * 1000
         failed = tuple(r for r in outcome.results if not r.passed)
         row = self.connection.execute("select count(*) from raw.ingest_batches where gate_status = 'held'").fetchone()
@@ -123,22 +129,22 @@ class World:
         self.load([self.product.file(index)] if files is None else files)
         return self.judge(self.product.as_of(index))
 
-    def publish(self, project: CompiledProject, as_of: datetime) -> None:
-        """Build from what is released and publish it."""
-        build = begin_build(self.connection, as_of)
-        project.build(self.connection, build)
-        publish_build(self.connection, build)
-
     def publish_behind_gate(self, project: CompiledProject, as_of: datetime) -> tuple[list[str], bool]:
         """Build, let the build gate judge, publish if it lets it. Returns the checks that failed, and whether it was published."""
-        from analytics_pipeline.quality.validation import run_suites
+        from analytics_pipeline.quality.build_gate import judge_build
 
         build = begin_build(self.connection, as_of)
         project.build(self.connection, build)
-        failed = [r for r in run_suites(self.warehouse, "build") if not r.passed]
-        if not any(r.blocks for r in failed):
+        outcome = judge_build(self.warehouse, lambda relation: touched_query(build, relation))
+        if not outcome.blocked:
             publish_build(self.connection, build)
-        return [f"{r.relation}.{r.check_name}" for r in failed], not any(r.blocks for r in failed)
+        return [f"{r.relation}.{r.check_name}" for r in outcome.results if not r.passed], not outcome.blocked
+
+    def accept(self, reason: str) -> None:
+        """As an owner who has looked at what blocks."""
+        from analytics_pipeline.quality.acceptance import accept
+
+        accept(self.connection, reason)
 
     def pretend_published(self, as_of: datetime) -> None:
         """As a publication leaves the books, without its tables: for gates that ask whether there was one."""
@@ -162,18 +168,36 @@ class World:
         return {tuple(row[:5]): row[5] for row in rows}
 
 
+@dataclass(frozen=True)
+class Published:
+    """A published history.
+
+    Attributes:
+        template: the database.
+        project: the texts that dbt wrote for it.
+        clean: what is published when the next day is clean, too.
+    """
+
+    template: str
+    project: CompiledProject
+    clean: Numbers
+
+
 class Worlds:
     """Templates and their copies on one server.
 
     Attributes:
         server: URL of its migrated database.
         folder: for files.
+        with_suites: of the worlds.
     """
 
-    def __init__(self, server: str, folder: Path) -> None:
-        self.server, self.folder = server, folder
+    def __init__(self, server: str, folder: Path, *, with_suites: bool = False) -> None:
+        self.server, self.folder, self.with_suites = server, folder, with_suites
         self._admin = server.replace("/analytics?", "/postgres?")
-        self._templates: dict[Any, str] = {}
+        self._templates: dict[tuple[Product, int], str] = {}
+        self._published: dict[tuple[Product, int], Published] = {}
+        self._kept_databases: list[str] = []
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._admin, autocommit=True) as connection:
@@ -187,61 +211,60 @@ class Worlds:
         try:
             warehouse = Warehouse(self.server.replace("/analytics?", f"/{name}?"), is_embedded=True)
             with warehouse.connect(autocommit=True) as connection:
-                yield World(warehouse, connection, product, self.folder)
+                yield World(warehouse, connection, product, self.folder, self.with_suites)
         finally:
             self._execute(f"drop database {name} with (force)")
 
-    def template(
-        self,
-        product: Product,
-        days: int,
-        *,
-        occasions: list[dict[str, Any]] | None = None,
-        project: CompiledProject | None = None,
-    ) -> str:
-        """A database with so many clean days, judged on the morning after the last; published, where a project is given.
+    def template(self, product: Product, days: int) -> str:
+        """A database with so many clean days, judged on the morning after the last, and published as far as the books say.
 
         Raises:
             AssertionError: the history was not let through.
         """
-        key = (product, days, str(occasions), project is not None)
-        if key not in self._templates:
-            with self.new(product) as world:
-                publish_text(world.connection, self.folder, product.plan(occasions))
-                world.load([product.file(index) for index in range(days)])
-                verdict = world.judge(product.as_of(days - 1))
+        if (product, days) not in self._templates:
+            with self._history(product, days) as world:
+                world.pretend_published(product.as_of(days - 1))
+                self._templates[product, days] = self._kept(world)
+        return self._templates[product, days]
+
+    def published(self, product: Product, days: int) -> Published:
+        """The same, built by dbt and published in earnest; with what becomes of one more clean day."""
+        if (product, days) not in self._published:
+            settings = Settings(home=self.folder / f"dbt_{product.name}_{days}")
+            with self._history(product, days) as world:
+                Builder(settings, world.warehouse, world.connection).build(product.as_of(days - 1))
+                full = compiled_texts(settings.dbt_target, world.connection.info.dbname)
+                template = self._kept(world)
+            with self.new(product, template) as world:
+                verdict = world.day(days)
                 assert verdict.outcome != "blocked", verdict.explained()
-                if project is not None:
-                    for schema in ("staging", "intermediate", "marts", "kpi"):
-                        world.connection.execute(f"create schema build_{schema}".encode())
-                    world.publish(project, product.as_of(days - 1))
-                else:
-                    world.pretend_published(product.as_of(days - 1))
-                name, made = f"clean_{uuid.uuid4().hex}", world.connection.info.dbname
-                world.connection.close()
-                self._execute(f"create database {name} template {made} strategy file_copy")
-            self._templates[key] = name
-        return self._templates[key]
+                Builder(settings, world.warehouse, world.connection).build(product.as_of(days))
+                models = read_models(settings.dbt_target, world.connection.info.dbname, full)
+                self._published[product, days] = Published(template, CompiledProject(models), world.numbers())
+        return self._published[product, days]
+
+    @contextmanager
+    def _history(self, product: Product, days: int) -> Iterator[World]:
+        with self.new(product) as world:
+            world.publish_plan()
+            world.load([product.file(index) for index in range(days)])
+            verdict = world.judge(product.as_of(days - 1))
+            assert verdict.outcome != "blocked", verdict.explained()
+            yield world
+
+    def _kept(self, world: World) -> str:
+        """A copy that stays. The world's connection is closed: a database that somebody uses is not copied."""
+        name, made = f"clean_{uuid.uuid4().hex}", world.connection.info.dbname
+        world.connection.close()
+        self._execute(f"create database {name} template {made} strategy file_copy")
+        self._kept_databases.append(name)
+        return name
 
     def close(self) -> None:
         """Drop the templates."""
-        for name in self._templates.values():
+        for name in self._kept_databases:
             self._execute(f"drop database {name} with (force)")
-        self._templates.clear()
-
-    def project(self, product: Product) -> CompiledProject:
-        """The texts that dbt compiles for the product's plan: it builds a short history and one more day."""
-        settings = Settings(home=self.folder / f"dbt_{product.name}")
-        with self.new(product) as world:
-            connection, database = world.connection, world.connection.info.dbname
-            publish_text(connection, self.folder, product.plan())
-            builder = Builder(settings, world.warehouse, connection)
-            world.load([product.file(index) for index in range(12)])
-            builder.build(product.as_of(11))
-            full = compiled_texts(settings.dbt_target, database)
-            world.load([product.file(12)])
-            builder.build(product.as_of(12))
-            return CompiledProject(read_models(settings.dbt_target, database, full))
+        self._kept_databases.clear()
 
 
 def differing(clean: Numbers, found: Numbers) -> list[tuple[Any, ...]]:
