@@ -11,7 +11,6 @@ from analytics_pipeline.quality.drift.statistics import (
     distances,
     is_far,
     is_moving,
-    resembles,
 )
 from analytics_pipeline.quality.results import Severity
 
@@ -113,28 +112,6 @@ def mixes(history: History, at: int, before: list[int], known: list[int], tolera
 
 def _apart(shares: Matrix, column: int) -> float:
     return float(np.abs(shares[:, -1] - shares[:, column]).sum() / 2)
-
-
-def hours(history: History, at: int, before: list[int], known: list[int], tolerance: float) -> list[Finding]:
-    """The mean local hour: a shifted zone or a missing half moves it."""
-    rows = [int(r) for r in history.rows("category") if history.keys[r].subject == "hour" and not history.keys[r].event_name]
-    if not rows:
-        return []
-    hour = np.array([float(history.keys[row].value) for row in rows])
-    with np.errstate(all="ignore"):
-        mean = (history.amounts[rows] * hour[:, None]).sum(axis=0) / history.totals[rows[0]]
-    persons = np.maximum(history.persons[rows[0]], 1)
-    noise = (6.0**2 / persons)[None, :]
-    scaled = mean[None, :]
-    c = Compared(np.array(rows[:1]), scaled[:, at], scaled[:, before], noise[:, at], noise[:, before])
-    center, difference, distance, outside = distances(c, 0.05)
-    least = 0.75 * tolerance
-    if resembles(c, history, known, before, least)[0] or not outside[0] or abs(difference[0]) < least:
-        return []
-    if abs(distance[0]) < 4.5 * tolerance**0.5:
-        return []
-    key = Key("", "mean", "hour", "")
-    return [Finding(history.days[at], key, float(mean[at]), float(center[0]), float(distance[0]), "blocking", "timeliness")]
 
 
 def signatures(history: History, at: int, before: list[int], known: list[int], tolerance: float) -> list[Finding]:

@@ -196,7 +196,8 @@ def numbers(history: History, at: int, before: list[int], known: list[int], tole
         steps = _steps(np.log(np.maximum(np.abs(history.amounts[chosen]), 1e-9))) if is_ratio else np.zeros_like(values)
         noise = 3 * (spread / 2.56) ** 2 / np.maximum(persons, 1) + steps**2
         c = Compared(chosen, values[:, at], values[:, before], noise[:, at], noise[:, before])
-        least = np.array([0.0 if name == "max" else 0.3 for name in names]) * tolerance
+        least_move = 0.15 if persons[at] >= 100 else 0.3
+        least = np.array([0.0 if name == "max" else least_move for name in names]) * tolerance
         found += _moved(history, at, c, 0.05, least, known, before, tolerance)
     return found
 

@@ -28,6 +28,8 @@ FAMILIES = {
     "category": "values_of_fields",
     "mix": "mix_of_fields",
     "mean": "local_hours",
+    "odd_hours": "local_hours",
+    "silence": "local_hours",
     "level": "habits",
     "number": "numbers",
     "seen_before": "persons_and_repeated_days",
@@ -41,7 +43,7 @@ DESCRIPTIONS = {
     "signs_of_numbers": "Numbers are below zero, or zero, as often as before.",
     "values_of_fields": "The values of a field have the shares that they had, and small sets of values stay closed.",
     "mix_of_fields": "A field divides as a whole as it did.",
-    "local_hours": "Events lie at the local hours at which they lay.",
+    "local_hours": "Events lie at the local hours at which they lay, and no hour of a usual day is empty.",
     "habits": "Persons and sessions have as many events as before, and properties as many different values.",
     "numbers": "Amounts and numeric properties lie where they lay.",
     "persons_and_repeated_days": "As many persons as usual are known, and the day is not another one once more.",
@@ -67,6 +69,10 @@ def in_words(finding: Finding) -> str:
         return f"{finding.day}: {seen} of {kind}events have another {key.subject} than they would usually have"
     if key.metric == "mean":
         return f"{finding.day}: the mean local hour is {finding.observed:.1f}, {finding.expected:.1f} usually"
+    if key.metric == "odd_hours":
+        return f"{finding.day}: {seen} of {kind}events happen at hours at which they don't, {usual}"
+    if key.metric == "silence":
+        return f"{finding.day}: nothing happened in hours on end that have {finding.observed:.0%} of a usual day"
     if key.metric == "seen_before" and key.subject == "persons":
         return f"{finding.day}: {seen} of the persons are known from the two weeks before, {usual}"
     if key.metric == "seen_before":
