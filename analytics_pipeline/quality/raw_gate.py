@@ -144,14 +144,14 @@ _DIMENSIONS: dict[str, Dimension] = {
 
 
 def _held(case: Case, results: list[CheckResult]) -> dict[Any, str]:
-    """Batches of the days that failed a check that blocks, or that the check names, with the reason."""
+    """Batches of the days that failed a check that blocks, or that the check names, and why; all where it names none."""
     held: dict[Any, list[str]] = {}
     for result in results:
         if not result.blocks:
             continue
         named = {batch for batch in case.batches if str(batch) in result.details.get("batches", ())}
         of_days = {b for d in result.details.get("blocking_days", ()) for b in case.batches_of(date.fromisoformat(d))}
-        for batch in named | of_days:
+        for batch in named | of_days or set(case.batches):
             held.setdefault(batch, []).append(result.check_name)
     return {batch: ", ".join(dict.fromkeys(names)) for batch, names in held.items()}
 

@@ -2,6 +2,7 @@
 
 CORRUPTIONS: dict[str, dict[str, str]] = {
     "raw.events": {
+        "event_name_has_letters": "update raw.events set event_name = ' '",
         "event_comes_from_a_loaded_batch": "update raw.ingest_batches set status = 'revoked'",
         "occurred_before_received": "update raw.events set received_at = occurred_at - interval '25 hours'",
         "clocks_are_right": "update raw.events set received_at = occurred_at - interval '10 minutes'",
@@ -26,6 +27,7 @@ CORRUPTIONS: dict[str, dict[str, str]] = {
         "a_file_is_new": """
             update raw.ingest_batches set rows_read = 200, rows_accepted = 0, rows_duplicate = 200, rows_quarantined = 0
         """,
+        "a_load_ends_after_it_began": "update raw.ingest_batches set finished_at = started_at - interval '1 day'",
         "accepted_events_have_a_time": "update raw.ingest_batches set min_occurred_at = null",
     },
     "raw.quarantine": {},

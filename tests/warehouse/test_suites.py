@@ -132,3 +132,24 @@ def kept(connection: psycopg.Connection, suite: Suite, e: Expectation) -> Iterat
         connection.execute(sql.SQL("insert into {} select * from {}").format(table, saved))
         connection.execute(sql.SQL("drop table {}").format(saved))
     connection.execute("set session_replication_role = origin")
+
+
+def test_what_fails_before_a_build_names_the_batches_to_hold_or_their_days(copy: Warehouse) -> None:
+    with copy.connect(autocommit=True) as connection:
+        (batch,) = connection.execute("select batch_id::text from raw.ingest_batches").fetchone() or ("",)
+        connection.execute(
+            "update raw.events set properties = '[]' where event_id = (select min(event_id::text)::uuid from raw.events)"
+        )
+        connection.execute(CORRUPTIONS["raw.events"]["events_are_loaded_once"].encode())
+        days = connection.execute(
+            "select distinct (occurred_at at time zone 'Europe/Berlin')::date::text from raw.events order by 1"
+        ).fetchall()
+    results = {r.check_name: r for r in run_suites(copy, "raw") if not r.passed}
+    assert set(results) == {"properties_are_an_object", "events_are_loaded_once"}
+    assert results["properties_are_an_object"].details["batches"] == [batch]
+    assert set(results["events_are_loaded_once"].details["blocking_days"]) <= {day for (day,) in days}
+    assert len(results["events_are_loaded_once"].details["blocking_days"]) > 5
+    for suite in read_suites("raw"):
+        for e in suite.expectations:
+            if e.severity == "blocking":
+                assert "batch_id" in e.sql or "select day" in e.sql, f"{e.name} does not say what to hold"
