@@ -9,7 +9,7 @@ _LEAST_EVENTS = 500
 _RARE, _LEAST_ODD, _LEAST_ODD_EVENTS = 0.002, 0.04, 8
 """Hours with so small a share of the history are odd; from such a share of the day on, and so many events, they are news."""
 
-_LEAST_SILENCE, _LEAST_MISSED = 0.08, 12
+_LEAST_SILENCE, _LEAST_MISSED = 0.08, 16
 """Part of a usual day that lies in hours without any event, and persons who were to be expected in it."""
 
 
@@ -71,7 +71,7 @@ def silence(history: History, at: int, before: list[int], known: list[int], tole
     today, most = _silent(counts[:, at], usual), max(_silent(counts[:, i], usual) for i in usable)
     missed = today / max(1 - today, 0.01) * float(history.persons[rows[0], at])
     resembling = any(abs(_silent(counts[:, k], usual) - today) < _LEAST_SILENCE for k in known)
-    if today < _LEAST_SILENCE * tolerance or missed < _LEAST_MISSED or today < 1.5 * most or resembling:
+    if today < _LEAST_SILENCE * tolerance or missed < _LEAST_MISSED or today < 2 * most or resembling:
         return []
     key = Key("", "silence", "hour", "")
     return [Finding(history.days[at], key, today, most, 0.0, "blocking", "completeness")]

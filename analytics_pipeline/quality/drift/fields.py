@@ -21,6 +21,7 @@ Rows = npt.NDArray[np.intp]
 _LEAST_EVENTS = 5
 _CLOSED_VALUES = 8
 _LEAST_MEAN = 0.08
+_LEAST_SCALE, _LEAST_TOGETHER = 0.12, 3.5
 _OUTLIER, _ABSURD = 5, 50
 """A single number so many times the greatest before: worth a warning, not to be believed."""
 _OPEN_FIELDS = {"country", "region", "city", "hour", "previous", "source"}
@@ -198,8 +199,41 @@ def numbers(history: History, at: int, before: list[int], known: list[int], tole
         c = Compared(chosen, values[:, at], values[:, before], noise[:, at], noise[:, before])
         least_move = 0.15 if persons[at] >= 100 else 0.3
         least = np.array([0.0 if name == "max" else least_move for name in names]) * tolerance
-        found += _moved(history, at, c, 0.05, least, known, before, tolerance)
+        moved = _moved(history, at, c, 0.05, least, known, before, tolerance)
+        found += moved or (_scaled(history, at, c, names, known, before, tolerance) if is_ratio else [])
     return found
+
+
+def _scaled(
+    history: History, at: int, c: Compared, names: list[str], known: list[int], before: list[int], tolerance: float
+) -> list[Finding]:
+    """All of a number moved by one factor, each part of it too little to be seen alone: a tax that is left out, a discount.
+
+    The parts hang together, so that their mean distance is held against a bound, and not their sum.
+    """
+    parts = [i for i, name in enumerate(names) if name != "max"]
+    if len(parts) < 4:
+        return []
+    events, persons = history.totals[c.rows[0]], history.persons[c.rows[0]]
+    scale = np.sqrt(np.maximum(np.minimum(persons, events), 1) / np.maximum(events, 1))
+    several = Compared(
+        c.rows[parts],
+        c.today[parts],
+        c.before[parts],
+        c.noise[parts] * scale[at] / 2,
+        c.noise_before[parts] * scale[before] / 2,
+    )
+    _, difference, distance, outside = distances(several, 0.02)
+    middle = float(np.median(difference))
+    is_one_factor = np.all(np.sign(difference) == np.sign(middle)) and np.ptp(difference) <= 0.6 * abs(middle)
+    if not is_one_factor or abs(middle) < _LEAST_SCALE * tolerance or abs(float(distance.mean())) < _LEAST_TOGETHER:
+        return []
+    at_mean = names.index("mean")
+    if not outside[parts.index(at_mean)] or resembles(several, history, known, before, _LEAST_SCALE)[0]:
+        return []
+    row = int(c.rows[at_mean])
+    usual = float(np.nanmedian(history.amounts[row][before]))
+    return [_finding(history, at, row, usual, float(distance.mean()), "blocking", "distribution")]
 
 
 def _moved(
