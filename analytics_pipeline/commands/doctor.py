@@ -1,17 +1,19 @@
 """`doctor`: checks the installation, the connection and the books, and says how to mend what it finds."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
 
-from analytics_pipeline.errors import AnalyticsError
+from analytics_pipeline.errors import AnalyticsError, UsageError
 from analytics_pipeline.settings import Settings
 from analytics_pipeline.warehouse.audit import verify
 from analytics_pipeline.warehouse.connection import capabilities, open_warehouse
 
 _LEAST_FREE = 1 << 30
+_HASH = re.compile("[0-9a-f]{64}")
 
 BOOKS = """
 with batches as (
@@ -75,6 +77,8 @@ def examine(settings: Settings, prepare: Callable[[], None], audit_hash: str | N
         prepare: makes the dbt manifest where it is missing.
         audit_hash: that somebody kept of the audit log.
     """
+    if audit_hash is not None and not _HASH.fullmatch(audit_hash):
+        raise UsageError(f"{audit_hash!r} is no hash of the audit log: give all 64 characters that doctor printed")
     yield from _home(settings)
     try:
         prepare()

@@ -50,7 +50,8 @@ def tier(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # typ
         note_done(connection, TIER_STEP, tier_inputs(settings, build_id, as_of), summary, time.monotonic() - began)
         metadata = table_metadata(connection, "ops", "tier_catalogue")
     yield dg.MaterializeResult(
-        asset_key=["lake", "raw_events"], metadata={"summary": summary, "store": store.url, "dagster/uri": f"{store.url}/raw/events", "rows": run.rows}
+        asset_key=["lake", "raw_events"],
+        metadata={"summary": summary, "store": store.url, "dagster/uri": f"{store.url}/raw/events", "rows": run.rows},
     )
     yield dg.MaterializeResult(asset_key=["ops", "tier_catalogue"], metadata={"summary": summary, **metadata})
 

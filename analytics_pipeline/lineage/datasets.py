@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 from analytics_pipeline.lineage.facts import Key
 
 _SCHEMAS = {"raw", "config", "ops", "ml", "live", "marts", "kpi"}
-_SEVERAL_TABLES = {"config": "plan", "ops": "builds"}
-"""Assets that stand for several tables of their schema, whose columns are named with their table; and the main one."""
+_SEVERAL_TABLES: dict[Key, str] = {("config", "tracking_plan"): "plan", ("ops", "builds"): "builds"}
+"""Assets that stand for several tables of their schema, whose columns are named with their table; with the main one."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,19 @@ class Datasets:
             return of_uri(self.uris[key])
         if len(key) != 2 or not (key[0] in _SCHEMAS or key[0].startswith("build_")):
             return None
-        is_several = key in {("config", "tracking_plan"), ("ops", "builds")}
-        return self.table(key[0], _SEVERAL_TABLES[key[0]] if is_several else key[1])
+        return self.table(key[0], _SEVERAL_TABLES.get(key, key[1]))
 
     def column(self, key: Key, column: str) -> tuple[Dataset, str] | None:
         """The dataset and the column that a dependency between columns means."""
         table, dot, name = column.partition(".")
-        if dot and key in {("config", "tracking_plan"), ("ops", "builds")}:
+        if dot and key in _SEVERAL_TABLES:
             return self.table(key[0], table), name
         dataset = self.of(key)
         return (dataset, column) if dataset else None
 
 
 def of_uri(uri: str) -> Dataset | None:
-    """What a URL names: file:///x, s3://bucket/key, kafka://host:port/topic, redis://host:port/stream, postgres://host:port/db/table."""
+    """What a URL names, such as s3://bucket/key, kafka://host:port/topic or postgres://host:port/database/schema.table."""
     parts = urlsplit(uri)
     path = unquote(parts.path).strip("/")
     if parts.scheme == "file":

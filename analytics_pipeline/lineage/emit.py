@@ -32,14 +32,17 @@ def emit_run(instance: dg.DagsterInstance, run_id: str, graph: Any, settings: Se
     run = instance.get_run_by_id(run_id)
     if run is not None and _TAG not in run.tags:
         try:
-            events = _events(instance, run_id, graph, warehouse)
+            if events := _events(instance, run_id, graph, warehouse):
+                keep(folder, run_id, events)
+                instance.add_run_tags(run_id, {_TAG: "written"})
         except Exception as error:  # whatever it is: the run itself is done, and this line is the answer
-            return f"OpenLineage: the events of run {run_id} could not be made ({type(error).__name__}: {error})"
-        if events:
-            keep(folder, run_id, events)
-            instance.add_run_tags(run_id, {_TAG: "written"})
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return f"OpenLineage: the events of run {run_id} could not be made ({reason})"
     name, send = target_of(settings)
-    done = deliver(folder, send)
+    try:
+        done = deliver(folder, send)
+    except OSError as error:
+        return f"OpenLineage: events can't be kept in {folder} ({error.strerror})"
     if done.refused:
         return f"OpenLineage: {name} refused {done.refused} events ({done.error}): they are in {folder / 'refused.ndjson'}"
     if done.waiting:

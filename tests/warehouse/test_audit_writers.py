@@ -237,3 +237,6 @@ def test_the_command_lists_entries_and_doctor_fails_on_a_hash_that_is_gone(
     assert f"keep elsewhere the newest hash {kept}" in sound.stdout
     assert "✗ audit log" in gone.stdout
     assert gone.returncode == 1
+    part = cli("doctor", "--audit-hash", kept[:12])
+    assert part.returncode == 2
+    assert "64 characters" in part.stderr

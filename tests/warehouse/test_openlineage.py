@@ -388,6 +388,12 @@ def test_a_fault_of_our_own_fails_no_run_and_is_said(ran: Ran, tmp_path: Path) -
     assert "could not be made" in line
     assert ran.tell(run_id, str(tmp_path / "events")) is None
     assert (tmp_path / "events").exists()
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    homeless = Settings(home=blocked, openlineage=str(tmp_path / "events"))
+    line = emit_run(ran.instance, ran.run(), ran.graph, homeless, ran.warehouse)
+    assert line is not None
+    assert "\n" not in line
 
 
 def test_events_that_were_sent_before_a_kill_are_not_sent_in_another_order(tmp_path: Path) -> None:
