@@ -24,7 +24,9 @@ _NAMED = {
     "conversions": "conversion",
     "segments": "segment",
     "excluded_traffic": "rule",
+    "rules": "rule",
 }
+_WITHOUT_NUMBERS = {"properties", "rules"}
 _TABLES_OF_DOCUMENT = {*_NAMED, "exclude", "version"}
 
 
@@ -75,14 +77,21 @@ def changed_parts(before: Tables, after: Tables) -> set[str]:
 
 
 def summary(before: Tables, after: Tables) -> dict[str, Any]:
-    """What the audit log says of a publication: each definition that changes, with the hashes of what was and what will be."""
+    """What the audit log says of a publication: each definition that changes, with the hashes of what was and what will be.
+
+    Addresses of owners are left out, as an entry stays for ever.
+    """
     definitions = [
-        {"kind": d.kind, "name": d.name, "change": d.change, "before": d.before, "after": d.after}
+        {"kind": d.kind, "name": d.name, "change": _without_addresses(d.change), "before": d.before, "after": d.after}
         for d in differences(before, after)
     ]
     hashes = (tables["plan"][0]["plan_hash"] if tables["plan"] else None for tables in (before, after))
     parts = sorted(changed_parts(before, after)) if before["plan"] else []
     return {"plan_hash": dict(zip(("before", "after"), hashes, strict=True)), "parts": parts, "definitions": definitions}
+
+
+def _without_addresses(change: str) -> str:
+    return "changed" if "@" in change else change
 
 
 def _name(table: str, row: Row) -> str:
@@ -103,7 +112,7 @@ def _of_table(table: str, old: dict[str, Row], new: dict[str, Row]) -> Iterator[
             if was.get("definition_hash") != now.get("definition_hash"):
                 yield Difference(table, name, "redefined", _hash_of(was), _hash_of(now))
             elif _hash_of_row(was) != _hash_of_row(now):
-                is_described = "definition_hash" in now or table == "properties"
+                is_described = "definition_hash" in now or table in _WITHOUT_NUMBERS
                 change = "described anew" if is_described else "redefined"
                 yield Difference(table, name, change, _hash_of_row(was), _hash_of_row(now))
 

@@ -86,6 +86,19 @@ def test_a_new_title_a_threshold_and_a_setting_are_noted_too(planned: psycopg.Co
     assert before != after
 
 
+def test_a_rule_is_noted_by_its_name_and_owners_without_their_addresses(planned: psycopg.Connection, tmp_path: Path) -> None:
+    rule = "rules:\n  positive: {description: Above zero., holds: value > 0, event: buy}\n"
+    owners = "alerts: {owner: anna, owners: {anna: [anna@example.com]}}\n"
+    publish_text(planned, tmp_path, PLAN + rule + owners)
+    entry = entries(planned, "publish plan")[-1]
+    assert changes(entry).keys() == {("rules", "positive"), ("setting", "alerts")}
+    assert changes(entry)["setting", "alerts"][0] == "changed"
+    publish_text(planned, tmp_path, PLAN + rule.replace("> 0", "> 1") + owners.replace("anna@", "ann@"))
+    entry = entries(planned, "publish plan")[-1]
+    assert changes(entry).keys() == {("rules", "positive"), ("setting", "alerts")}
+    assert "@" not in json.dumps(entry[2])
+
+
 @pytest.mark.parametrize("name", ["ecommerce", "ride_hailing", "rental", "appointments", "ai_platform"])
 def test_a_plan_that_is_read_back_from_the_warehouse_is_the_same_but_for_what_was_changed(
     connection: psycopg.Connection, tmp_path: Path, name: str
