@@ -2,6 +2,7 @@
 
 import pytest
 
+from analytics_pipeline.ingest.revoke import revoke
 from tests.quality.clean import Product
 from tests.quality.damage import SIZES, Defect, clean_day
 from tests.quality.defects import DEFECTS
@@ -60,3 +61,27 @@ def test_a_defect_of_full_size_blocks(worlds: Worlds, defect: Defect, size: str)
 def test_a_defect_of_middling_size_is_seen_unless_it_is_named(worlds: Worlds, defect: Defect, size: str) -> None:
     verdict = _verdict(worlds, defect, size)
     assert (verdict.outcome == "silent") == (defect.name in NOT_SEEN_AT_MEDIUM), verdict.explained()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(d, id=d.name, marks=pytest.mark.xdist_group("quality ecommerce"))
+        for d in DEFECTS
+        if d.name in ("negative_prices", "doubled_load", "truncated_gzip", "old_day_again")
+    ],
+)
+def test_a_blocked_day_stays_blocked_until_the_source_is_mended_and_then_nothing_fires(worlds: Worlds, defect: Defect) -> None:
+    product = Product("ecommerce")
+    with worlds.new(product, worlds.template(product, INDEX)) as world:
+        broken = world.day(INDEX, defect.deliver(clean_day(product, INDEX), "large"))
+        next_morning = world.day(INDEX + 1)
+        for batch in broken.batches:
+            if batch.outcome == "loaded":
+                revoke(world.connection, str(batch.batch_id))
+        world.load([product.file(INDEX)])
+        mended = world.judge(product.as_of(INDEX + 1))
+    assert (broken.outcome, next_morning.outcome) == ("blocked", "blocked"), next_morning.explained()
+    assert mended.outcome == "silent", mended.explained()
+    assert mended.held == 0

@@ -113,7 +113,9 @@ class World:
         outcome = judge_raw(self.warehouse, as_of, with_suites=self.with_suites)
         took = (time.perf_counter() - begun) * 1000
         failed = tuple(r for r in outcome.results if not r.passed)
-        row = self.connection.execute("select count(*) from raw.ingest_batches where gate_status = 'held'").fetchone()
+        row = self.connection.execute(
+            "select count(*) from raw.ingest_batches where gate_status = 'held' and status = 'loaded'"
+        ).fetchone()
         is_noted = "flagged" if failed else "silent"
         return Verdict(
             "blocked" if outcome.blocked else is_noted,  # type: ignore[arg-type]
@@ -166,6 +168,10 @@ class World:
             "select kpi_name, grain, period_start, dimension, dimension_value, value from kpi.kpi_values"
         ).fetchall()
         return {tuple(row[:5]): row[5] for row in rows}
+
+    def headline(self) -> set[str]:
+        """KPIs that the plan puts first."""
+        return {name for (name,) in self.connection.execute("select kpi_name from config.kpis where headline").fetchall()}
 
 
 @dataclass(frozen=True)
