@@ -12,7 +12,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from analytics_pipeline.modelling.backfill import note_days
 from analytics_pipeline.modelling.builds import begin_build, current_build
 from analytics_pipeline.modelling.dbt import column_descriptions, dbt_environment, dbt_executable
-from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs, write_page
+from analytics_pipeline.modelling.docs import DOCS_STEP, docs_inputs
+from analytics_pipeline.modelling.docs_page import write_page
 from analytics_pipeline.modelling.lineage import read_project, with_column_lineage
 from analytics_pipeline.modelling.publish import TABLES, PublishedTable, publish_build
 from analytics_pipeline.modelling.sparklines import kpi_metadata

@@ -15,7 +15,8 @@ from analytics_pipeline.events.mapping import load_mapping
 from analytics_pipeline.events.source_fields import fields_in_use
 from analytics_pipeline.ingest.files import load_file
 from analytics_pipeline.modelling.columns import columns_of, parsed
-from analytics_pipeline.modelling.docs import docs_inputs, write_page
+from analytics_pipeline.modelling.docs import docs_inputs
+from analytics_pipeline.modelling.docs_page import write_page
 from analytics_pipeline.modelling.lineage import Columns, Key, lineage_of_models, model_lineage, origins, read_project
 from analytics_pipeline.tracking_plan.rests_on import inputs_of_measure
 from tests.conftest import PLAN, Builder, publish_text
