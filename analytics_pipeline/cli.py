@@ -12,6 +12,7 @@ from analytics_pipeline import errors
 from analytics_pipeline.cli_alerts import alerts
 from analytics_pipeline.cli_audit import audit
 from analytics_pipeline.cli_ingest import ingest, mapping, quarantine
+from analytics_pipeline.cli_plan import plan
 from analytics_pipeline.cli_quality import quality
 
 
@@ -159,48 +160,6 @@ def report(template: str, day: datetime | None, form: str) -> None:
     click.echo(write(load_settings(), day.date() if day else None))
 
 
-@cli.group()
-def plan() -> None:
-    """The tracking plan."""
-
-
-@plan.command()
-@click.argument("file")
-def check(file: str) -> None:
-    """Validate a tracking plan; errors name file and line."""
-    from analytics_pipeline.commands.plan import check as validate
-
-    click.echo(validate(file))
-
-
-@plan.command()
-@click.argument("file")
-def diff(file: str) -> None:
-    """Say what publishing FILE would change, and what the next run would compute again."""
-    from analytics_pipeline.commands.plan import diff as compare
-    from analytics_pipeline.settings import load_settings
-
-    click.echo(compare(load_settings(), file))
-
-
-@plan.command("schema")
-def plan_schema() -> None:
-    """Print the JSON Schema of a tracking plan, for editors."""
-    from analytics_pipeline.commands.plan import schema
-
-    click.echo(schema())
-
-
-@plan.command("publish")
-@click.argument("file")
-def publish_plan(file: str) -> None:
-    """Make a tracking plan the warehouse's."""
-    from analytics_pipeline.commands.plan import publish as make
-    from analytics_pipeline.settings import load_settings
-
-    click.echo(make(load_settings(), file))
-
-
 @cli.command()
 @click.option("--prepare", is_flag=True, help="Only make the dbt manifest, for instance when an image is built.")
 @click.option("--audit-hash", default=None, help="A hash of the audit log that doctor printed earlier: is it still in there?")
@@ -236,7 +195,7 @@ def doctor(
         raise errors.AnalyticsError("something needs mending: see above")
 
 
-for group in (alerts, ingest, mapping, quarantine, audit, quality):
+for group in (alerts, ingest, mapping, plan, quarantine, audit, quality):
     cli.add_command(group)
 
 

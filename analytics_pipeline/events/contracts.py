@@ -119,12 +119,16 @@ def breach_of(event: Mapping[str, Any], contracts: Contracts) -> Breach | None:
 def faults_of(properties: Mapping[str, Any], rules: Rules) -> tuple[Fault, ...]:
     """All faults of an event's properties, unknown ones first, then in the order of the plan.
 
-    - null is no value: missing where the property is required, fine elsewhere.
+    - null is no value: missing where the property is required, and not there elsewhere.
     - An empty text is missing where the property is required, unless it is one of its values; elsewhere it is a text.
     - Types are those of JSON: a number in quotes is a text, and a number is no text.
     - A timestamp is a text in the form of ISO 8601.
     """
-    unknown = [Fault(_name(key), "unknown_property", form_of(value)) for key, value in properties.items() if key not in rules]
+    unknown = [
+        Fault(_name(key), "unknown_property", form_of(value))
+        for key, value in properties.items()
+        if key not in rules and value is not None
+    ]
     return (*unknown, *(f for name, rule in rules.items() if (f := _fault(name, rule, properties.get(name))) is not None))
 
 

@@ -172,6 +172,15 @@ class Normaliser:
             for line, payload in zip(lines, records.payloads_of(lines), strict=True)
         ]
 
+    def table(self, records: Records) -> pa.Table:
+        """The events of a chunk with the columns of raw.events; what is refused is left out."""
+        try:
+            return self._query("select * from judged where reason_code is null", records)
+        except (duckdb.DataError, duckdb.InvalidInputException):
+            if len(records) <= 1:
+                return self.table(Records(_EMPTY))
+            return pa.concat_tables([self.table(half) for half in records.halves()])
+
     def events(self, records: Records) -> tuple[list[dict[str, Any]], list[Refusal]]:
         """A chunk for people: events as rows with the columns of raw.events, and refusals."""
         try:

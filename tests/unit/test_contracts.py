@@ -36,7 +36,7 @@ def loaded(lines: Sequence[bytes], contracts: Contracts) -> tuple[list[int], lis
 def naive(pairs: list[tuple[str, Any]], rules: dict[str, PropertyRule]) -> set[tuple[str, str]]:
     """What is wrong with the properties, rule by rule as the documentation has it."""
     last = dict(pairs)
-    wrong = {(key, "unknown_property") for key in last if key not in rules}
+    wrong = {(key, "unknown_property") for key, value in last.items() if key not in rules and value is not None}
     for key, rule in rules.items():
         value = last.get(key)
         possible = rule.values

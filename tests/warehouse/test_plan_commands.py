@@ -1,12 +1,17 @@
-"""plan diff, explain and ask, as a user meets them."""
+"""plan diff, infer and drift, explain and ask, as a user meets them."""
 
+import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from analytics_pipeline.events.mapping import load_mapping
+from analytics_pipeline.ingest.files import load_file
+from analytics_pipeline.quality.contracts import count_violations
 from analytics_pipeline.warehouse.connection import Warehouse
 from tests.conftest import PLAN
 
@@ -86,3 +91,52 @@ def test_a_wrong_question_is_named(cli: Cli, tmp_path: Path, text: str, words: l
     if "analysis: funel" not in text:
         assert done.returncode == 2
         assert all(word in done.stderr for word in words), done.stderr
+
+
+def events_file(path: Path) -> Path:
+    """Thirty visitors, of whom twenty buy."""
+    at = datetime(2026, 2, 1, 10, tzinfo=UTC)
+    rows = [
+        {"event_name": name, "occurred_at": (at + timedelta(hours=n, minutes=step)).isoformat(), "user_id": f"u{n}", "country": "IN"}
+        | ({"value": 5, "currency": "INR", "properties": {"items": 2, "note": 'a "b",\nc'}} if name == "buy" else {"app_version": "1.1"})
+        for n in range(30)
+        for step, name in enumerate(["view", "buy"] if n < 20 else ["view"])
+    ]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return path
+
+
+def test_a_first_plan_from_the_warehouse_can_be_published(cli: Cli, connection: psycopg.Connection, tmp_path: Path) -> None:
+    empty = cli("plan", "infer")
+    assert empty.returncode == 2
+    assert "raw.events is empty" in empty.stderr
+    load_file(connection, events_file(tmp_path / "a.ndjson"), load_mapping("envelope"), "envelope")
+    guessed = cli("plan", "infer", "--output", "guess.yml", "--name", "Shop")
+    assert guessed.returncode == 0, guessed.stderr
+    assert "50 events of the warehouse" in guessed.stdout
+    checked = cli("plan", "check", "guess.yml")
+    assert checked.returncode == 0, checked.stderr
+    assert "misspelt" not in checked.stdout
+    assert cli("plan", "publish", "guess.yml").returncode == 0
+    row = connection.execute("select name, timezone, currency, conversion_sql from config.plan").fetchone()
+    assert row is not None
+    assert row[:3] == ("shop", "Asia/Kolkata", "INR")
+    assert "'buy'" in row[3]
+    assert count_violations(connection, [date(2026, 2, 1), date(2026, 2, 2)]) == []
+
+
+def test_drift_is_printed_for_people_and_for_programs(cli: Cli, connection: psycopg.Connection, tmp_path: Path) -> None:
+    load_file(connection, events_file(tmp_path / "a.ndjson"), load_mapping("envelope"), "envelope")
+    count_violations(connection, [date(2026, 2, 1), date(2026, 2, 2)])
+    table = cli("plan", "drift").stdout
+    assert "not in the plan  buy    items     unknown_property  (none)   20" in table
+    assert "never came" in table
+    rows = json.loads(cli("plan", "drift", "--format", "json").stdout)
+    assert [(r["event"], r["property"], r["state"], r["flagged"]) for r in rows] == [
+        ("buy", "items", "not in the plan", 20),
+        ("buy", "note", "not in the plan", 20),
+        ("ping", "", "never came", 0),
+    ]
+    assert rows[1]["example"] == 'text "x "x",�x"'
+    everything = cli("plan", "drift", "--all", "--format", "csv").stdout
+    assert "as planned,view,,,,0,0,30" in everything

@@ -102,9 +102,10 @@ def judge_shapes(shapes: list[Shape], plan: Mapping[str, Rules], undecided: set[
             continue
         rules = plan[event]
         for name, type_ in shape.types.items():
+            if type_ == "null":
+                continue
             shown = name_of(name) if name in rules or name in properties[event] else OTHER
-            if type_ != "null":
-                seen.events[(*at, shown, version)] += shape.events
+            seen.events[(*at, shown, version)] += shape.events
             if name not in rules:
                 seen.add((*at, shown, "unknown_property", version), *counts)
         for name, rule in rules.items():
