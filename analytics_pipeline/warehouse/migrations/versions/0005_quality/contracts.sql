@@ -221,7 +221,7 @@ select
         when not t.is_declared then 'not in the plan'
         when t.property <> '' and t.flagged + t.quarantined > 0 then 'breaks the plan'
         when t.first_day is null then 'never came'
-        when t.events + t.quarantined = 0 then 'no longer comes'
+        when t.events + t.quarantined = 0 and not t.is_shared then 'no longer comes'
         else 'as planned'
     end as state
 from together as t
