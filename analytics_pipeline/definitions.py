@@ -13,7 +13,7 @@ from analytics_pipeline.modelling.builds import current_build
 from analytics_pipeline.modelling.dbt import require_manifest
 from analytics_pipeline.modelling.publish import touched_query
 from analytics_pipeline.quality.assets import Surroundings, gate_assets
-from analytics_pipeline.reports.assets import executive, write_again
+from analytics_pipeline.reports.assets import contract, executive, write_again
 from analytics_pipeline.samples.assets import landing_assets
 from analytics_pipeline.settings import Settings, load_settings
 from analytics_pipeline.tracking_plan.assets import tracking_plan
@@ -47,6 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         tier,
         storage_policies,
         executive,
+        contract,
         dbt_docs,
     ]
     return dg.Definitions(

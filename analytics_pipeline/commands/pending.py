@@ -161,10 +161,10 @@ def _report(connection: psycopg.Connection) -> Step:
         order by e.created_at desc limit 1
         """
     ).fetchone()
-    is_there = row is not None and row[1] is not False and Path(row[0]).exists()
-    return Step(
-        "Report", ("reports/executive",), None if is_there else "not written for this build", str(row[0]) if row else ""
-    )
+    pages = (Path(row[0]), Path(row[0]).with_name("contract.html")) if row else ()
+    is_there = row is not None and row[1] is not False and all(page.exists() for page in pages)
+    assets = ("reports/executive", "reports/contract")
+    return Step("Report", assets, None if is_there else "not written for this build", str(row[0]) if row else "")
 
 
 def _docs(connection: psycopg.Connection, settings: Settings, *, plan_is_due: bool) -> Step:

@@ -40,6 +40,7 @@ _STEP_TITLES = {
     "tier": "Parquet tier",
     "ops__policies": "Storage",
     "reports__executive": "Report",
+    "reports__contract": "Plan and reality",
     "docs__dbt": "dbt docs",
 }
 _BACKFILL_ONLY = "ops/touched_days"

@@ -4,6 +4,8 @@ import dagster as dg
 
 from analytics_pipeline.errors import AnalyticsError
 from analytics_pipeline.reports.charts import sparkline
+from analytics_pipeline.reports.contract import write_contract
+from analytics_pipeline.reports.contract_data import read_contract
 from analytics_pipeline.reports.executive import write_executive
 from analytics_pipeline.reports.executive_data import read_executive
 from analytics_pipeline.reports.site import write_site
@@ -54,10 +56,37 @@ def executive(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ig
 
 
 def write_again(warehouse: WarehouseResource) -> None:
-    """Write the report of what is still published once more, when newer numbers were blocked: it says so on top."""
+    """Write the report of what is still published once more, when newer numbers were blocked: it says so on top.
+
+    The page on plan and reality is written, too: it may say why.
+    """
+    folder = warehouse.settings.report_dir
     with warehouse.connect() as connection:
-        if write_executive(connection, warehouse.settings.report_dir) is not None:
-            write_site(warehouse.settings.report_dir)
+        write_contract(connection, folder)
+        write_executive(connection, folder)
+    write_site(folder)
+
+
+@dg.asset(
+    key=["reports", "contract"],
+    deps=[["config", "tracking_plan"], ["raw", "quarantine"], ["quality", "raw_gate"]],
+    group_name="reports",
+    kinds={"html"},
+    owners=["team:analytics"],
+    code_version="1",
+    description="Which events and properties break the tracking plan, are not in it, or never came, by version.",
+)
+def contract(warehouse: WarehouseResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    folder = warehouse.settings.report_dir
+    with warehouse.connect() as connection:
+        path = write_contract(connection, folder)
+        data = read_contract(connection)
+    write_site(folder)
+    summary = "no plan yet"
+    if data is not None:
+        counts = {"break the plan": data.faults, "not in it": data.unknown, "absent": data.absent}
+        summary = ", ".join(f"{len(rows)} {what}" for what, rows in counts.items())
+    return dg.MaterializeResult(metadata={"summary": summary, "page": dg.MetadataValue.url(path.as_uri())})
 
 
 def _inline(values: list[float | None], title: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PAGES = {"quality/index.html": "Data quality"}
+_PAGES = {"contract.html": "Plan and reality", "quality/index.html": "Data quality"}
 """Pages beside the reports, which other steps write."""
 
 
