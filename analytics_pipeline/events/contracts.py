@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from analytics_pipeline.events.masking import example_of, form_of
+from analytics_pipeline.events.masking import example_of, form_of, name_of
 
 FaultKind = Literal["unknown_event", "unknown_property", "missing", "wrong_type", "impossible_value"]
 
@@ -125,7 +125,7 @@ def faults_of(properties: Mapping[str, Any], rules: Rules) -> tuple[Fault, ...]:
     - A timestamp is a text in the form of ISO 8601.
     """
     unknown = [
-        Fault(_name(key), "unknown_property", form_of(value))
+        Fault(name_of(key), "unknown_property", form_of(value))
         for key, value in properties.items()
         if key not in rules and value is not None
     ]
@@ -203,10 +203,6 @@ def _said(fault: Fault) -> str:
     if fault.violation == "missing":
         return "is missing"
     return f"is {fault.example}, and must be {fault.expected}"
-
-
-def _name(key: str) -> str:
-    return key[:200]
 
 
 def _short(name: str) -> str:

@@ -62,6 +62,12 @@ def example_of(value: Any, key: str, is_personal: bool) -> str:
     return _cut(_IP.sub(b"***", _EMAIL.sub(b"***", text)).decode(), _LONGEST_EXAMPLE)
 
 
+def name_of(key: str) -> str:
+    """The name of a property that nobody has declared: at most 200 characters, no address in it, and never empty."""
+    hidden = _IP.sub(b"***", _EMAIL.sub(b"***", key.encode("utf-8", "replace"))).decode()
+    return hidden[:_LONGEST] or "(empty)"
+
+
 def form_of(value: Any) -> str:
     """The form of a value that nobody has declared, so that it may be personal: letters become x, digits 9."""
     if value is None or isinstance(value, bool):

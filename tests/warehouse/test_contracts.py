@@ -257,10 +257,11 @@ def test_examples_of_personal_and_of_undeclared_properties_are_masked(connection
         tmp_path,
         plan_with("\n  order: {properties: {nickname: {personal: true, type: number}, size: {type: number}}}\n"),
     )
-    store(connection, [("order", AT, None, {"nickname": "Anna", "surname": "Arendt", "size": "anna@example.org"})])
+    odd = {"nickname": "Anna", "surname": "Arendt", "size": "anna@example.org", "to:anna@example.org": 1}
+    store(connection, [("order", AT, None, odd)])
     count_violations(connection, [DAY])
     found = connection.execute("select property, example from ops.contract_violations order by 1").fetchall()
-    assert found == [("nickname", "***"), ("size", '"***"'), ("surname", 'text "xxxxxx"')]
+    assert found == [("nickname", "***"), ("size", '"***"'), ("surname", 'text "xxxxxx"'), ("to:***", None)]
 
 
 def test_values_that_stand_where_names_should_are_kept_together(

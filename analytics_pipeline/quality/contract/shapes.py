@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from analytics_pipeline.events.contracts import FaultKind, Rules
+from analytics_pipeline.events.masking import name_of
 
 MOST_UNKNOWN_EVENTS, MOST_UNKNOWN_PROPERTIES, MOST_VERSIONS = 50, 30, 50
 """Kept by name; of an event, for properties. More than that are no names but values that stand where names should."""
@@ -104,7 +105,7 @@ def judge_shapes(shapes: list[Shape], plan: Mapping[str, Rules], undecided: set[
         for name, type_ in shape.types.items():
             if type_ == "null":
                 continue
-            shown = name_of(name) if name in rules or name in properties[event] else OTHER
+            shown = name if name in rules else name_of(name) if name in properties[event] else OTHER
             seen.events[(*at, shown, version)] += shape.events
             if name not in rules:
                 seen.add((*at, shown, "unknown_property", version), *counts)
@@ -115,11 +116,6 @@ def judge_shapes(shapes: list[Shape], plan: Mapping[str, Rules], undecided: set[
             if type_ != _JSON_TYPES.get(rule.type, rule.type):
                 seen.add((*at, name, "missing" if type_ == "null" else "wrong_type", version), *counts)
     return seen
-
-
-def name_of(property_: str) -> str:
-    """A property's name as it is kept: never empty, which stands for the event itself, and short enough for an index."""
-    return _cut(property_) or "(empty)"
 
 
 def _kept(shapes: list[Shape], plan: Mapping[str, Rules]) -> tuple[set[str], set[str], dict[str, set[str]]]:
