@@ -11,9 +11,7 @@ from analytics_pipeline.quality.results import CheckResult, write_results
 from analytics_pipeline.warehouse.incidents import close_incident, open_incident
 
 Gate = Literal["raw", "build"]
-WHAT_TO_DO = (
-    "Mend the source, `ingest revoke BATCH` and load it again; or, if it is right as it is, `publish --accept REASON`."
-)
+WHAT_TO_DO = "Mend the source, `ingest revoke BATCH` and load it again; or, if it is right as it is, `publish --accept REASON`."
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import psycopg
 from analytics_pipeline.quality import contract_checks, holds, rules
 from analytics_pipeline.quality.drift.history import read_history
 from analytics_pipeline.quality.drift.judge import judge_day
-from analytics_pipeline.quality.drift.statistics import Finding
+from analytics_pipeline.quality.drift.statistics import HOLIDAY, Finding
 from analytics_pipeline.quality.drift.words import DESCRIPTIONS, FAMILIES, in_words
 from analytics_pipeline.quality.examples import examples_of
 from analytics_pipeline.quality.freshness import judge_sources
@@ -26,6 +26,7 @@ from analytics_pipeline.warehouse.connection import Warehouse
 RELATION = "raw.events"
 _REACH = timedelta(days=56)
 _MOST_SHOWN = 40
+_TOLERANCES = {"holiday": HOLIDAY, "campaign": 3.0, "release": 3.0}
 
 
 def judge_raw(
@@ -81,22 +82,22 @@ def _drift(connection: psycopg.Connection, case: Case) -> list[Finding]:
     outcomes = dict[date, str](
         connection.execute("select day, outcome from ops.profiled_days where day >= %s", (first,)).fetchall()
     )
-    occasions = connection.execute("select first_day, last_day from config.calendar").fetchall()
+    occasions = connection.execute("select kind, first_day, last_day from config.calendar").fetchall()
     days = sorted({row[0] for row in rows} | set(case.days))
     history = read_history(days, rows)
     good = {day for day, outcome in outcomes.items() if outcome != "blocked"} - set(case.days)
     accepted = {day for day in good if outcomes[day] == "accepted"}
     found: list[Finding] = []
     for day in case.days:
-        of_day = judge_day(history, day, good, accepted, lambda d: 3.0 if _is_occasion(d, occasions) else 1.0)
+        of_day = judge_day(history, day, good, accepted, lambda d: _tolerance(d, occasions))
         found += of_day
         if case.is_first or not any(f.severity == "blocking" for f in of_day):
             good.add(day)
     return found
 
 
-def _is_occasion(day: date, occasions: list[Any]) -> bool:
-    return any(first <= day <= last for first, last in occasions)
+def _tolerance(day: date, occasions: list[Any]) -> float:
+    return max((_TOLERANCES[kind] for kind, first, last in occasions if first <= day <= last), default=1.0)
 
 
 def _drift_results(connection: psycopg.Connection, case: Case, findings: list[Finding]) -> list[CheckResult]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from analytics_pipeline.quality.drift.history import History, Key, Matrix
 from analytics_pipeline.quality.drift.statistics import (
+    HOLIDAY,
     LEAST_DAYS,
     Compared,
     Finding,
@@ -47,7 +48,8 @@ def counts(history: History, at: int, before: list[int], known: list[int], toler
         is_fall = difference[i] < 0
         small = usual[i] < 8 if is_fall else amounts[i, at] < 30
         near = any(abs(logs[i, k] - logs[i, at]) < least for k in known)
-        if small or near or abs(difference[i]) < least or abs(difference[i]) < 1.25 * largest[i]:
+        is_closed = is_fall and key.event_name and tolerance >= HOLIDAY
+        if small or near or is_closed or abs(difference[i]) < least or abs(difference[i]) < 1.25 * largest[i]:
             continue
         if abs(distance[i]) > 5 * tolerance**0.5:
             observed = float(amounts[i, at])

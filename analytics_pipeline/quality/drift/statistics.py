@@ -22,6 +22,9 @@ LEAST_DAYS = 10
 BASELINE_DAYS = 35
 """At most so many good days before the day are its history."""
 
+HOLIDAY = 6.0
+"""Tolerance of a day on which offices are closed: kinds of events may be missing, and the whole be a fifth."""
+
 _DISTANCE = 6.0
 _ROBUST = 1.4826
 
