@@ -168,7 +168,7 @@ def id_per_event(day: Day, rng: random.Random, share: float) -> list[Event]:
     return change(day.events, mine, anonymous_id=lambda e: f"{e['anonymous_id'].rpartition('-')[0]}-{rng.randrange(10**6):06d}")
 
 
-@_planted("validity", of("the rows", 0.02, 0.15, 1), "ecommerce", "ride_hailing", "rental", "ai_platform")
+@_planted("validity", of("the rows", 0.02, 0.15, 1), "ecommerce", "ride_hailing")
 def decimal_comma(day: Day, rng: random.Random, share: float) -> list[Delivered]:
     """A spreadsheet has saved amounts with a comma."""
     mine = hit(day.events, rng, share, day.facts.money)

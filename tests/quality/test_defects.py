@@ -12,7 +12,19 @@ from tests.quality.world import Verdict, Worlds
 FLAGGED_ONLY: frozenset[str] = frozenset()
 """Defects of full size that are let through with a warning, each with its reason in docs/quality/defects.md."""
 
-NOT_SEEN_AT_MEDIUM: frozenset[str] = frozenset()
+NOT_SEEN_AT_MEDIUM = frozenset(
+    {
+        "collector_gap",
+        "truncated_lines",
+        "silent_platform",
+        "silent_place",
+        "silent_event",
+        "net_prices",
+        "colliding_ids",
+        "resalted_ids",
+        "one_session",
+    }
+)
 """Defects of which a middling size is neither blocked nor flagged."""
 
 
