@@ -25,7 +25,7 @@ OF_THE_PLAN = {"funnel": "funnels", "retention": "retentions", "conversion": "co
 
 
 def blocks(kind: str) -> Iterator[Any]:
-    for page in [DOCS / "tracking-plan.md", *ANALYSES]:
+    for page in [DOCS / "tracking-plan.md", DOCS / "contracts.md", *ANALYSES]:
         found = [m for m in FENCE.finditer(page.read_text()) if m[1] == kind]
         for number, match in enumerate(found, 1):
             yield pytest.param(match[2], id=f"{page.stem}-{number}")
