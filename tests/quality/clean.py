@@ -263,15 +263,18 @@ def _somebody_else(who: str | None, copy: int) -> str | None:
 
 
 def _release(at: int) -> Change:
-    """A new version reaches three, seven, ten of ten persons on three days; it says one thing more."""
+    """A new version reaches three, seven, ten of ten persons on three days; where the contract lets it, it says one thing more."""
 
-    def change(_: Product, history: list[list[Event]]) -> list[list[Event]]:
+    def change(product: Product, history: list[list[Event]]) -> list[list[Event]]:
+        kinds = yaml.safe_load(product.plan())["events"]
         for index in range(at, len(history)):
             reached = (0.3, 0.7)[index - at] if index < at + 2 else 1.0
             for event in history[index]:
                 person = person_of(event)
                 if person is not None and _drawn("updates", person) < reached:
                     event["app_version"] = event["app_version"] and "9.0.0"
+                    if kinds[event["event_name"]].get("contract") == "strict":
+                        continue
                     layout = "wide" if _drawn("layout", person) < 0.5 else "narrow"
                     event["properties"] = {**event["properties"], "layout": layout}
         return history

@@ -83,7 +83,7 @@ def shares(history: History, at: int, before: list[int], known: list[int], toler
             continue
         difference = float(today[i] - usual[i])
         # That a property is new is said by the contract, which knows whether the plan expects it.
-        if key.metric == "present" and never[i] and key.subject.startswith("properties."):
+        if key.metric == "present" and not np.nansum(past[i]) and key.subject.startswith("properties."):
             continue
         if key.metric == "present" and difference > 0 and tolerance > 1:
             continue
