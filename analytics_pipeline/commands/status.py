@@ -82,7 +82,7 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
 
 def written(report: dict[str, Any]) -> str:
     """For people."""
-    server, events, published, last = (report[k] for k in ("warehouse", "events", "published", "last_build"))
+    server, events, published, _last = (report[k] for k in ("warehouse", "events", "published", "last_build"))
     lines = [
         f"Home       {report['home']}",
         f"Warehouse  {server['place']}, PostgreSQL {server['server']}, TimescaleDB: {server['timescaledb']}"
