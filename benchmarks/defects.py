@@ -72,6 +72,11 @@ class Trial:
         return self.outcome == "published" and self.wrong > 0
 
     @property
+    def is_looked_at(self) -> bool:
+        """Whether its numbers were compared, where there are any."""
+        return self.verdict.outcome == "blocked" or self.later is not None
+
+    @property
     def checks(self) -> list[str]:
         return [*(name.removeprefix("raw.events.") for name in self.verdict.names), *(self.later or [])]
 
@@ -129,7 +134,11 @@ def trials(bench: Bench, defects: list[Defect], sizes: list[str], *, everywhere:
 
 def line(trial: Trial) -> str:
     label = dict(zip(SIZES, trial.defect.sizes, strict=True))[trial.size][0]
-    wrong = f" {trial.wrong} of {trial.compared} numbers wrong {trial.worst or ''}" if trial.is_published else ""
+    wrong = (
+        f" {trial.wrong} of {trial.compared} numbers wrong {f'({trial.worst[0]} {trial.worst[1]:+.1%})' if trial.worst else ''}"
+        if trial.is_published
+        else ""
+    )
     head = f"{trial.defect.name:<21} {trial.product:<12} {trial.size:<6} {label:<30}"
     return f"{head} {trial.outcome:<12} {trial.verdict.milliseconds:5.0f} ms  {', '.join(trial.checks)}{wrong}"
 
@@ -151,7 +160,7 @@ def summary(found: list[Trial]) -> list[str]:
 def page(found: list[Trial]) -> str:
     """docs/quality/defects.md."""
     large = [t for t in found if t.size == "large"]
-    flagged = [t.defect.name for t in large if not t.outcome.startswith("blocked")]
+    flagged = [t.defect.name.replace("_", " ") for t in large if not t.outcome.startswith("blocked")]
     blocked = [t for t in large if t.outcome.startswith("blocked")]
     took = [t.verdict.milliseconds for t in found]
     rows = [
