@@ -43,7 +43,10 @@ def status(settings: Settings, warehouse: Warehouse) -> dict[str, Any]:
         ).fetchall()
         state = connection.execute("select stale_since, blocked_by, reason, accepted from ops.publication").fetchone()
         held = connection.execute(
-            "select batch_id, uri, gate_reason from raw.ingest_batches where gate_status = 'held' and status = 'loaded' order by uri"
+            """
+            select batch_id, uri, gate_reason from raw.ingest_batches
+            where gate_status = 'held' and status = 'loaded' order by uri
+            """
         ).fetchall()
         steps = pending_steps(connection, settings)
     return {

@@ -151,7 +151,8 @@ def _insert_plan(connection: psycopg.Connection, row: Row) -> None:
             %(name)s, %(title)s, %(plan_hash)s, %(timezone)s, %(week_start)s, %(currency)s,
             %(start)s::timestamp at time zone %(timezone)s, %(identity_mode)s, %(session_timeout)s,
             make_interval(hours => %(max_session_hours)s), %(values_per_dimension)s, %(unknown_events)s,
-            %(conversion_sql)s, %(revenue_sql)s, %(refund_sql)s, %(engagement)s, %(churn_after)s, %(document)s, clock_timestamp()
+            %(conversion_sql)s, %(revenue_sql)s, %(refund_sql)s, %(engagement)s, %(churn_after)s, %(document)s,
+            clock_timestamp()
         )
         """,
         {**{k: _exact(v) for k, v in row.items()}, "document": Jsonb(row["document"]), "engagement": Jsonb(row["engagement"])},
