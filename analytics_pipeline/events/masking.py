@@ -1,5 +1,6 @@
 """Payloads for people's eyes: personal values are hidden, their form stays."""
 
+import json
 import re
 from typing import Any
 
@@ -58,7 +59,7 @@ def example_of(value: Any, key: str, is_personal: bool) -> str:
     """A value of a property that the plan knows, as JSON; `***` where the plan or the name says that it is personal."""
     if is_personal or _PERSONAL_KEY.search(key):
         return "***"
-    text = orjson.dumps(_hide(value, set()))
+    text = json.dumps(_hide(value, set()), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return _cut(_IP.sub(b"***", _EMAIL.sub(b"***", text)).decode(), _LONGEST_EXAMPLE)
 
 

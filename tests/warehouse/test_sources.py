@@ -298,7 +298,12 @@ def test_every_source_is_an_asset_with_a_sensor(tmp_path: Path) -> None:
     keys = {key.to_user_string() for asset in ingest_assets(settings) for key in asset.keys}
     names = ("landing", "lake", "clicks", "app", "orders")
     assert keys == {*(f"ingest/{name}" for name in names), "raw/events", "raw/quarantine", "raw/ingest_batches"}
-    assert {s.name for s in automation.sensors(settings)} == {"landing_folder", *(f"source_{name}" for name in names[1:])}
+    assert {s.name for s in automation.sensors(settings)} == {
+        "landing_folder",
+        "freshness",
+        "alerts",
+        *(f"source_{name}" for name in names[1:]),
+    }
 
 
 def test_a_sensor_asks_for_a_run_when_something_waits(
@@ -309,7 +314,7 @@ def test_a_sensor_asks_for_a_run_when_something_waits(
     (tmp_path / "sources.yml").write_text(f"sources:\n  drop: {{kind: folder, path: {tmp_path / 'drop'}}}\n")
     monkeypatch.setenv("ANALYTICS_HOME", str(tmp_path))
     monkeypatch.setenv("ANALYTICS_DATABASE_URL", warehouse.url)
-    (_, sensor) = automation.sensors(Settings())
+    (sensor,) = (one for one in automation.sensors(Settings()) if one.name == "source_drop")
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance)
         assert isinstance(sensor(context), dg.SkipReason)
