@@ -23,7 +23,7 @@ def extract(readable: DuckDBPyRelation, mapping: Mapping) -> DuckDBPyRelation:
     Returns:
         line_number, document, problem; prepared, the document with lists of keys and JSON texts unfolded; a text
         column for each of envelope.FIELDS; occurred_time, received_time (timestamptz) and number (decimal); lacks_zone;
-        named_keys, how many keys of the document a column takes; known, a merge patch that removes those.
+        named_keys, how many keys of the document a column takes as they are; known, a merge patch that removes those.
     """
     kept = [ColumnExpression(name) for name in ("line_number", "document", "problem")]
     unfolded = _unfolded(mapping) if mapping.key_values or mapping.json_in_text else _DOCUMENT
@@ -38,7 +38,9 @@ def extract(readable: DuckDBPyRelation, mapping: Mapping) -> DuckDBPyRelation:
     columns = (_text(places, source).alias(name) for name, source in fields.items())
     texts = extracted.select(*kept_too, ColumnExpression("extracted"), *columns)
     occurred, received = fields["occurred_at"], fields["received_at"]
-    top = [path for path in paths if _is_key(path) and any(path in a.path for s in fields.values() for a in s.alternatives)]
+    # A key of which a column is only made up together with others would be gone: it stays in the properties, too.
+    alone = {a.path[0] for source in fields.values() for a in source.alternatives if len(a.path) == 1}
+    top = [path for path in paths if _is_key(path) and path in alone]
     known = ConstantExpression(orjson.dumps({_keys(path)[0]: None for path in top}).decode())
     return texts.select(
         *kept_too,

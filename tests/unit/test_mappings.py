@@ -164,6 +164,12 @@ def test_units_conditions_constants_and_alternatives(tmp_path: Path) -> None:
     assert found[0]["country"] == "DE"
 
 
+def test_what_makes_up_an_id_only_together_with_others_is_kept(tmp_path: Path) -> None:
+    mapping = BASE + "  event_id: [basket, product]\n  entity_id: basket\n"
+    found = own(tmp_path, mapping, {**T, "basket": "b1", "product": "p1"}, {**T, "basket": "b1", "product": "p2"})
+    assert [(e["entity_id"], e["properties"]) for e in found] == [("b1", {"product": "p1"}), ("b1", {"product": "p2"})]
+
+
 def test_casts_give_texts_their_types_and_keep_what_is_none(tmp_path: Path) -> None:
     found = own(
         tmp_path,

@@ -12,6 +12,7 @@ from analytics_pipeline.quality.drift.statistics import (
     distances,
     is_far,
     is_moving,
+    median,
     resembles,
 )
 from analytics_pipeline.quality.results import Dimension, Severity
@@ -69,7 +70,7 @@ def shares(history: History, at: int, before: list[int], known: list[int], toler
     rows = history.rows("present", "share", "sign")
     c, today, past = _compared_shares(history, rows, at, before)
     _, _, distance, outside = distances(c, 0.01)
-    usual = np.nanmedian(np.where(np.isnan(past), np.nan, past), axis=1) if len(rows) else past[:, :1].ravel()
+    usual = median(past) if len(rows) else past[:, :1].ravel()
     days = np.sum(~np.isnan(past), axis=1)
     events = np.nansum(history.totals[rows][:, before], axis=1)
     always = (days >= LEAST_DAYS) & (events >= 500)
@@ -112,7 +113,7 @@ def categories(history: History, at: int, before: list[int], known: list[int], t
         return []
     c, today, past = _compared_shares(history, rows, at, before)
     _, _, distance, outside = distances(c, 0.02)
-    usual = np.nan_to_num(np.nanmedian(np.where(np.isnan(past), np.nan, past), axis=1))
+    usual = np.nan_to_num(median(past))
     seen = np.nanmax(np.nan_to_num(past), axis=1) > 0
     same = resembles(c, history, known, before, 0.08)
     groups: dict[tuple[str, str], list[int]] = {}

@@ -83,10 +83,10 @@ def distances(c: Compared, floor: float) -> tuple[Matrix, Matrix, Matrix, npt.ND
         outside of all that those days have shown by more than a quarter of their range.
     """
     with np.errstate(all="ignore"):
-        center = _median(c.before)
+        center = median(c.before)
         deviation = np.abs(c.before - center[:, None])
-        spread = _ROBUST * _median(deviation)
-        process = np.maximum(spread**2 - _median(c.noise_before), 0)
+        spread = _ROBUST * median(deviation)
+        process = np.maximum(spread**2 - median(c.noise_before), 0)
         days = np.sum(~np.isnan(c.before), axis=1)
         variance = (process + floor**2) * (1 + 3 / np.maximum(days, 1)) + c.noise
         difference = c.today - center
@@ -129,7 +129,8 @@ def is_moving(history: History, rows: list[int], before: list[int]) -> bool:
     return int(is_new[:, len(before) // 2 :].any(axis=0).sum()) >= 2
 
 
-def _median(values: Matrix) -> Matrix:
+def median(values: Matrix) -> Matrix:
+    """Along the days; nan for a key that was never measured."""
     return _extreme(values, np.nanmedian)
 
 
