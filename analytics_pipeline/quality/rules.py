@@ -1,6 +1,6 @@
 """The plan's own rules, held against the days under judgement."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -11,6 +11,8 @@ from analytics_pipeline.quality.judgement import Case
 from analytics_pipeline.quality.results import CheckResult, Dimension
 
 _MOST_EXAMPLES = 5
+_CHANCE = 3.0
+"""Standard deviations of a binomial count."""
 
 # Events of a kind as the plan counts them: without the traffic that it leaves out.
 _EVENTS = """
@@ -30,8 +32,8 @@ from (select e.*, {value} as valued from ({events}) as e) as v
 inner join (select batch_id, commit_order from raw.ingest_batches) as b using (batch_id)
 """
 _REFERENCES = """
-select event_id, day, batch_id, count(*) over () as events, wanted is not null and found is null as is_broken
-from (select e.*, {value} as wanted from ({events}) as e) as v
+select event_id, day, batch_id, count(*) over (partition by day) as events, wanted is not null and found is null as is_broken
+from (select e.*, {value} as wanted from ({events}) as e where day = any(%(days)s)) as v
 left join (select distinct {other} as found from ({other_events}) as e) as o on v.wanted = o.found
 """
 _BROKEN = """
@@ -75,13 +77,7 @@ def judge(connection: psycopg.Connection, case: Case) -> list[CheckResult]:
 
 def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_out: sql.Composable, case: Case) -> CheckResult:
     days = case.days
-    if rule["kind"] in ("unique", "references"):
-        before = days[0] - timedelta(days=rule["days"])
-        days = (
-            [before + timedelta(days=i) for i in range((days[-1] - before).days + 1)] if rule["kind"] == "references" else days
-        )
-    else:
-        before = days[0]
+    before = days[0] - timedelta(days=rule["days"] if rule["kind"] in ("unique", "references") else 0)
     bounds = cursor.execute(
         "select ops.day_start(%s, timezone) as starts, ops.day_start(%s, timezone) as ends from config.plan",
         (before, days[-1] + timedelta(days=1)),
@@ -89,16 +85,16 @@ def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_ou
     parameters = {**(bounds or {}), "days": days}
     if rule["kind"] == "equals":
         rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
-        return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], case, {})
+        return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], {})
     rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
-    if rule["kind"] == "references":
-        broken, events_of_all = sum(r["broken"] for r in rows), max((r["events"] for r in rows), default=0)
-        fails = broken > events_of_all * float(rule["tolerance"])
-        failed = [r for r in rows if r["broken"] and fails]
-    else:
-        failed = [r for r in rows if r["broken"] > r["events"] * float(rule["tolerance"])]
+    failed = [r for r in rows if r["broken"] > _allowed(r["events"], float(rule["tolerance"]))]
     batches = sorted({batch for r in failed for batch in r["batches"] or ()})
-    return _result(rule, failed, case, {"batches": batches})
+    return _result(rule, failed, {"batches": batches})
+
+
+def _allowed(events: int, tolerance: float) -> float:
+    """So many events of a day may break a rule: the share that is tolerated, and what chance adds where they are few."""
+    return float(events * tolerance + _CHANCE * (events * tolerance * (1 - tolerance)) ** 0.5)
 
 
 def _differ(row: dict[str, Any], tolerance: float) -> bool:
@@ -124,8 +120,8 @@ def _statement(rule: dict[str, Any], left_out: sql.Composable) -> sql.Composed:
     return sql.SQL(_BROKEN).format(rule=sql.SQL(texts[rule["kind"]]).format(**parts), most=sql.Literal(_MOST_EXAMPLES))
 
 
-def _result(rule: dict[str, Any], failed: list[dict[str, Any]], case: Case, details: dict[str, Any]) -> CheckResult:
-    failing_days = sorted({_judged_day(r["day"], case) for r in failed})
+def _result(rule: dict[str, Any], failed: list[dict[str, Any]], details: dict[str, Any]) -> CheckResult:
+    failing_days = sorted({r["day"] for r in failed})
     return CheckResult(
         relation="raw.events",
         check_name=f"rule_{rule['rule']}",
@@ -159,11 +155,6 @@ def _unanswered(rule: dict[str, Any], case: Case, reason: str) -> CheckResult:
         engine="rules",
         dimension=_DIMENSIONS[rule["kind"]],
     )
-
-
-def _judged_day(day: date, case: Case) -> date:
-    """A value that is missing on an earlier day is missed by the first day under judgement."""
-    return max(day, case.days[0])
 
 
 def _in_words(rule: dict[str, Any], row: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ from analytics_pipeline.warehouse.connection import open_warehouse
 
 pytestmark = [pytest.mark.xdist_group("completejourney"), pytest.mark.slow]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "completejourney"
-AS_OF = "2018-01-02T00:00:00+00:00"
+AS_OF = "2018-01-01T04:30:00+00:00"
+"""The last line was bought half an hour before: the day has not ended."""
 
 
 def test_every_number_equals_that_of_a_plain_query_to_the_cent_and_the_household(

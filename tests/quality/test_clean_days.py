@@ -53,12 +53,12 @@ def test_a_day_of_twenty_three_hours_is_a_clean_day(worlds: Worlds, name: str) -
         assert _fired(_judged(world, product, range(HISTORY, HISTORY + 5)), "blocked", "flagged") == ""
 
 
-@pytest.mark.parametrize("name", _each("ecommerce", "ride_hailing"))
+@pytest.mark.parametrize("name", _each(*PRODUCTS))
 def test_a_holiday_a_campaign_and_a_release_of_the_calendar_do_not_block(worlds: Worlds, name: str) -> None:
     _does_not_block(worlds, varied(name, EVENTFUL), EVENTFUL, Product(name))
 
 
-@pytest.mark.parametrize("name", _each(*(name for name in PRODUCTS if name != "ai_platform")))
+@pytest.mark.parametrize("name", _each(*PRODUCTS))
 def test_growth_and_quiet_weekends_do_not_block(worlds: Worlds, name: str) -> None:
     product = varied(name, GROWING)
     _does_not_block(worlds, product, GROWING, product)

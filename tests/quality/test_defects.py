@@ -18,7 +18,6 @@ NOT_SEEN_AT_MEDIUM = frozenset(
         "truncated_lines",
         "silent_platform",
         "silent_place",
-        "silent_event",
         "net_prices",
         "colliding_ids",
         "resalted_ids",

@@ -24,7 +24,8 @@ COUNTRIES = {"DE": 60, "AT": 25, "CH": 15}
 class World:
     """How a day of two kinds of events is drawn.
 
-    persons: expected on a weekday of 1.0; others as they are named.
+    persons: expected on a weekday of 1.0; spread of the logarithms of prices; windfalls: share of prices that are a thousand times as
+    high; of_one_person: events of one more, at two in the morning; others as they are named.
     """
 
     persons: float = 400
@@ -35,6 +36,9 @@ class World:
     hour: float = 14.0
     repeated: float = 0.004
     buys: float = 0.15
+    spread: float = 0.5
+    windfalls: float = 0.0
+    of_one_person: int = 0
 
 
 def drawn(world: World, index: int, seed: int) -> list[ProfileRow]:
@@ -43,16 +47,24 @@ def drawn(world: World, index: int, seed: int) -> list[ProfileRow]:
     expected = world.persons * WEEKDAYS[day.weekday()] * (1 + world.growth) ** index
     persons = max(0, round(rng.gauss(expected, expected**0.5)))
     events, countries, hours, prices, nameless = 0, Counter[str](), Counter[str](), [], 0
+    visits = []
     for _ in range(persons):
         country = rng.choices(list(world.countries), list(world.countries.values()))[0]
         hour = int(rng.gauss(world.hour, 4)) % 24
         visit = 1 + min(int(rng.expovariate(0.4)), 15)
         events += visit
+        visits.append(visit)
         countries[country] += visit
         hours[f"{hour:02d}"] += visit
         nameless += visit if rng.random() < world.nameless else 0
         if rng.random() < world.buys:
-            prices.append(world.price * rng.lognormvariate(0, 0.5))
+            times = 1000 if rng.random() < world.windfalls else 1
+            prices.append(world.price * times * rng.lognormvariate(0, world.spread))
+    if world.of_one_person:
+        events, persons = events + world.of_one_person, persons + 1
+        visits.append(world.of_one_person)
+        countries["CH"] += world.of_one_person
+        hours["02"] += world.of_one_person
     orders = len(prices)
     rows: list[ProfileRow] = []
 
@@ -63,6 +75,9 @@ def drawn(world: World, index: int, seed: int) -> list[ProfileRow]:
         if count:
             row(name, "count", "events", "", count, count)
             row(name, "count", "persons", "", people, count)
+    for name in ("", "view"):
+        row(name, "size", "effective_persons", "", sum(visits) ** 2 / max(sum(v * v for v in visits), 1), events)
+        row(name, "share", "busiest", "", max(visits, default=0), events)
     row("", "present", "user_id", "", events - nameless, events)
     row("", "share", "repeated", "", sum(rng.random() < world.repeated for _ in range(events)), events)
     for value, count in countries.items():
@@ -73,6 +88,7 @@ def drawn(world: World, index: int, seed: int) -> list[ProfileRow]:
         for place, amount in zip(("p10", "p50", "p90"), np.quantile(prices, [0.1, 0.5, 0.9]), strict=True):
             row("buy", "number", "value", place, float(amount), orders)
         row("buy", "number", "value", "mean", float(np.mean(prices)), orders)
+        row("buy", "number", "value", "deviation", float(np.std(prices)), orders)
         row("buy", "number", "value", "max", max(prices), orders)
     return rows
 
@@ -94,12 +110,25 @@ def test_steady_growth_is_no_finding(seed: int) -> None:
     assert [in_words(f) for f in findings(lambda _: World(growth=0.01), seed, range(DAYS))] == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_few_great_amounts_that_come_and_go_are_no_finding(seed: int) -> None:
+    assert [in_words(f) for f in findings(lambda _: World(windfalls=0.01), seed, range(DAYS))] == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_person_of_many_events_is_no_trend(seed: int) -> None:
+    """At an hour at which nobody comes, from a country of few: what one does says nothing of the others."""
+    found = findings(lambda i: World(of_one_person=150 if i == DAYS - 1 else 0), seed, range(DAYS - 1, DAYS))
+    assert [in_words(f) for f in found if f.severity == "blocking"] == []
+
+
 PLANTED = {
     "half of the day": (World(persons=200), "volume"),
     "all of it twice": (World(persons=800), "volume"),
     "a kind of event that no longer comes": (World(buys=0.0), "volume"),
     "a third without a user": (World(nameless=0.35), "fields_are_there"),
     "cents for euros": (World(price=4000), "numbers"),
+    "a constant for a measurement": (World(spread=0.001), "numbers"),
     "another zone": (World(hour=9), "local_hours"),
     "a country that is lost": (World(countries={"DE": 85, "CH": 15}), "values_of_fields"),
     "a field of another column": (World(countries={"mobile": 60, "desktop": 40}), "mix_of_fields"),

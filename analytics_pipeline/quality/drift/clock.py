@@ -6,8 +6,8 @@ from analytics_pipeline.quality.drift.history import History, Key, Matrix
 from analytics_pipeline.quality.drift.statistics import LEAST_DAYS, Compared, Finding, distances, resembles
 
 _LEAST_EVENTS = 500
-_RARE, _LEAST_ODD, _LEAST_ODD_EVENTS = 0.002, 0.04, 8
-"""Hours with so small a share of the history are odd; from such a share of the day on, and so many events, they are news."""
+_RARE, _LEAST_ODD, _LEAST_ODD_PERSONS = 0.002, 0.04, 8
+"""Hours with so small a share of the history are odd; from such a share of the day on, and so many persons, they are news."""
 
 _LEAST_SILENCE, _LEAST_MISSED = 0.08, 16
 """Part of a usual day that lies in hours without any event, and persons who were to be expected in it."""
@@ -21,7 +21,7 @@ def hours(history: History, at: int, before: list[int], known: list[int], tolera
     hour = np.array([float(history.keys[row].value) for row in rows])
     with np.errstate(all="ignore"):
         mean = (history.amounts[rows] * hour[:, None]).sum(axis=0) / history.totals[rows[0]]
-    persons = np.maximum(history.persons[rows[0]], 1)
+    persons = np.maximum(history.effective[rows[0]], 1)
     noise = (6.0**2 / persons)[None, :]
     scaled = mean[None, :]
     c = Compared(np.array(rows[:1]), scaled[:, at], scaled[:, before], noise[:, at], noise[:, before])
@@ -38,6 +38,7 @@ def hours(history: History, at: int, before: list[int], known: list[int], tolera
 def odd_hours(history: History, at: int, before: list[int], known: list[int], tolerance: float) -> list[Finding]:
     """Events of a kind at hours at which it never happens: mornings for afternoons, or a zone."""
     found = []
+    busiest = {history.keys[row].event_name: row for row in history.rows("share") if history.keys[row].subject == "busiest"}
     for event_name, rows in _hours_of(history).items():
         totals = history.totals[rows[0]]
         past = history.amounts[rows][:, before]
@@ -49,7 +50,9 @@ def odd_hours(history: History, at: int, before: list[int], known: list[int], to
             shares = np.nan_to_num(odd / totals)
         today, most = float(shares[at]), float(shares[before].max())
         resembling = any(abs(float(shares[k]) - today) < _LEAST_ODD for k in known)
-        if odd[at] < _LEAST_ODD_EVENTS or today < _LEAST_ODD * tolerance or today < 2 * most or resembling:
+        clump = max(float(totals[at]) / max(float(history.effective[rows[0], at]), 1.0), 1.0)
+        of_others = odd[at] - (history.amounts[busiest[event_name], at] if event_name in busiest else 0)
+        if of_others < _LEAST_ODD_PERSONS * clump or today < _LEAST_ODD * tolerance or today < 2 * most or resembling:
             continue
         key = Key(event_name, "odd_hours", "hour", "")
         found.append(Finding(history.days[at], key, today, float(np.median(shares[before])), 0.0, "blocking", "timeliness"))

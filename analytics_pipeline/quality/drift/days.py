@@ -44,8 +44,8 @@ def counts(history: History, at: int, before: list[int], known: list[int], toler
     found = []
     for i, row in enumerate(rows):
         key = history.keys[row]
-        least = (_LEAST_OF_A_KIND if key.event_name else _LEAST_OF_ALL) * tolerance
         is_fall = difference[i] < 0
+        least = (_LEAST_OF_A_KIND if key.event_name else _LEAST_OF_ALL) * _times(tolerance, is_fall)
         small = usual[i] < 8 if is_fall else amounts[i, at] < 30
         near = any(abs(logs[i, k] - logs[i, at]) < least for k in known)
         is_closed = is_fall and key.event_name and tolerance >= HOLIDAY
@@ -53,8 +53,17 @@ def counts(history: History, at: int, before: list[int], known: list[int], toler
             continue
         if abs(distance[i]) > 5 * tolerance**0.5:
             observed = float(amounts[i, at])
-            found.append(Finding(history.days[at], key, observed, float(usual[i]), float(distance[i]), "blocking", "volume"))
+            severity: Severity = "warning" if is_fall and tolerance >= HOLIDAY else "blocking"
+            found.append(Finding(history.days[at], key, observed, float(usual[i]), float(distance[i]), severity, "volume"))
     return found
+
+
+def _times(tolerance: float, is_fall: bool) -> float:
+    """Of the least effect: on a holiday a twentieth may come, and less is only worth a warning; in a campaign four times as
+    many, as what is loaded twice is found by what it repeats."""
+    if tolerance == 1:
+        return 1.0
+    return (2 * tolerance if tolerance >= HOLIDAY else tolerance) if is_fall else max(tolerance, HOLIDAY)
 
 
 def _weekday_habits(logs: Matrix, weekdays: Matrix) -> Matrix:

@@ -32,6 +32,8 @@ class History:
         amounts: keys x days; nan where nothing was measured.
         totals: keys x days; events that the amount is a part of, 0 where there was none.
         persons: keys x days; persons with such an event, or events where nobody is known.
+        effective: keys x days; so many persons with as many events each would say as much (Kish 1965): one person with half of
+            the events makes them few. Chance is told by this number.
         signatures: subject to one set of hashes a day.
     """
 
@@ -40,6 +42,7 @@ class History:
     amounts: Matrix
     totals: Matrix
     persons: Matrix
+    effective: Matrix
     signatures: dict[str, list[frozenset[str]]]
 
     def rows(self, *metrics: str) -> npt.NDArray[np.intp]:
@@ -69,8 +72,10 @@ def read_history(days: Sequence[date], rows: Iterable[ProfileRow]) -> History:
         amounts[at.astype(int), when.astype(int)] = amount_of
         totals[at.astype(int), when.astype(int)] = total_of
     listed = list(keys)
-    of_kind = _of_kind(listed, amounts, "events")
-    persons = np.maximum(_of_kind(listed, amounts, "persons"), 0)
+    of_kind = _of_kind(listed, amounts, "count", "events")
+    persons = _of_kind(listed, amounts, "count", "persons")
+    persons = np.where(persons > 0, persons, of_kind)
+    effective = _of_kind(listed, amounts, "size", "effective_persons")
     for row, key in enumerate(listed):
         if key.metric == "category":
             continue
@@ -85,7 +90,8 @@ def read_history(days: Sequence[date], rows: Iterable[ProfileRow]) -> History:
         listed,
         amounts,
         totals,
-        np.where(persons > 0, persons, of_kind),
+        persons,
+        np.where(effective > 0, effective, persons),
         {subject: [frozenset(s) for s in sets] for subject, sets in signatures.items()},
     )
 
@@ -94,9 +100,9 @@ def _is_count(keys: list[Key]) -> npt.NDArray[np.bool_]:
     return np.array([key.metric == "count" for key in keys], dtype=bool)
 
 
-def _of_kind(keys: list[Key], amounts: Matrix, subject: str) -> Matrix:
-    """For each key the count of its kind of event, day by day."""
-    found = {key.event_name: row for row, key in enumerate(keys) if key.metric == "count" and key.subject == subject}
+def _of_kind(keys: list[Key], amounts: Matrix, metric: str, subject: str) -> Matrix:
+    """For each key this number of its kind of event, day by day."""
+    found = {key.event_name: row for row, key in enumerate(keys) if key.metric == metric and key.subject == subject}
     nothing = np.zeros(amounts.shape[1])
     return np.array([np.nan_to_num(amounts[found[k.event_name]]) if k.event_name in found else nothing for k in keys])
 

@@ -5,8 +5,9 @@ from datetime import date
 
 from analytics_pipeline.quality.drift.clock import hours, odd_hours, silence
 from analytics_pipeline.quality.drift.days import counts, mixes, signatures
-from analytics_pipeline.quality.drift.fields import categories, levels, numbers, shares
+from analytics_pipeline.quality.drift.fields import categories, shares
 from analytics_pipeline.quality.drift.history import History
+from analytics_pipeline.quality.drift.numbers import levels, numbers
 from analytics_pipeline.quality.drift.statistics import BASELINE_DAYS, LEAST_DAYS, Finding
 
 FAMILIES = (counts, shares, categories, mixes, hours, odd_hours, silence, levels, numbers, signatures)

@@ -129,6 +129,16 @@ def is_moving(history: History, rows: list[int], before: list[int]) -> bool:
     return int(is_new[:, len(before) // 2 :].any(axis=0).sum()) >= 2
 
 
+def finding_of(
+    history: History, at: int, row: int, expected: float, distance: float, severity: Severity, dimension: Dimension
+) -> Finding:
+    """A finding about a key on a day; parts are told as shares."""
+    observed = float(history.amounts[row, at])
+    if history.keys[row].metric in ("present", "share", "category", "sign"):
+        observed /= max(float(history.totals[row, at]), 1.0)
+    return Finding(history.days[at], history.keys[row], observed, expected, distance, severity, dimension)
+
+
 def median(values: Matrix) -> Matrix:
     """Along the days; nan for a key that was never measured."""
     return _extreme(values, np.nanmedian)

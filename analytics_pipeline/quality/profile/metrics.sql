@@ -1,4 +1,5 @@
 -- Counts, shares of events that have a field, and the habits of persons. event_name '' is all of a day.
+-- effective_persons: so many persons with as many events each would say as much as these do (Kish 1965).
 with counted as (
     select
         day,
@@ -41,6 +42,7 @@ habits as (
         day,
         event_name,
         max(events) as busiest,
+        sum(events) * sum(events) / sum(events * events) as effective,
         percentile_disc(0.98) within group (order by events) as most
     from (
         select day, coalesce(event_name, '') as event_name, person, count(*) as events
@@ -60,6 +62,7 @@ cross join lateral (
     ('count', 'events', '', c.events),
     ('count', 'persons', '', c.persons),
     ('count', 'sessions', '', c.sessions),
+    ('size', 'effective_persons', '', h.effective),
     ('present', 'user_id', '', c.user_id),
     ('present', 'anonymous_id', '', c.anonymous_id),
     ('present', 'person', '', c.person),

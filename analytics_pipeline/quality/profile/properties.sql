@@ -51,7 +51,9 @@ shapes as (
 ),
 
 numbers as (
-    select day, event_name, subject, value::float8 as number from pairs where type = 'number'
+    -- JSON knows greater numbers than the server can square.
+    select day, event_name, subject, least(greatest(value::numeric, -1e100), 1e100)::float8 as number
+    from pairs where type = 'number'
     union all
     select day, event_name, 'value', value from profiled where value is not null
 ),
@@ -63,6 +65,7 @@ measured as (
         subject,
         count(*) as events,
         avg(number) as mean,
+        stddev_pop(number) as deviation,
         max(number) as greatest,
         count(*) filter (where number < 0) as negative,
         count(*) filter (where number = 0) as zero,
@@ -99,6 +102,7 @@ from measured as m
 cross join lateral (
     values
     ('number', 'mean', m.mean),
+    ('number', 'deviation', m.deviation),
     ('number', 'p10', m.deciles[1]),
     ('number', 'p50', m.deciles[2]),
     ('number', 'p90', m.deciles[3]),
