@@ -207,6 +207,40 @@ def test_the_rules_of_the_plan_name_events_and_batches(product: Product) -> None
     assert found["rule_prices"].passed
 
 
+def _refunds(index: int, days_before: int, number: int) -> list[Event]:
+    """Of orders made so many days before."""
+    orders = [e for e in day_of(index - days_before) if e["event_name"] == "buy"][:number]
+    rng, day = random.Random(f"refunds {index}"), FIRST + timedelta(days=index)
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=ZONE)
+    return [_event(rng, "refund", at, e["user_id"], e["country"], e["properties"]) for e in orders]
+
+
+_REFUND = "  refunded: {{description: A refund has an order, event: refund, value: properties.order, among: {{event: buy, value: properties.order}}, tolerance: {}}}\n"
+
+
+@EMBEDDED
+def test_what_a_rule_refers_to_may_lie_a_week_before_each_of_its_days(product: Product) -> None:
+    publish_text(product.connection, product.folder, PLAN + RULES + _REFUND.format(0))
+    product.load([e for i in range(DAYS - 6, DAYS) for e in _refunds(i, 6, 5)])
+    product.judge(DAYS)
+    product.publish(DAYS)
+    product.load([*day_of(DAYS), *_refunds(DAYS, 6, 5)])
+    found = {r.check_name: r for r in product.judge(DAYS + 1).results}
+    assert found["rule_refunded"].passed, found["rule_refunded"].details
+
+
+@EMBEDDED
+@pytest.mark.parametrize(("refunds", "late", "passes"), [(1, 1, True), (10, 4, True), (10, 9, False)])
+def test_of_a_few_events_chance_may_break_more_than_what_is_tolerated(
+    product: Product, refunds: int, late: int, passes: bool
+) -> None:
+    publish_text(product.connection, product.folder, PLAN + RULES + _REFUND.format(0.2))
+    given = _refunds(DAYS, 2, refunds)
+    product.load([*day_of(DAYS), *({**e, "properties": {"order": "lost"}} for e in given[:late]), *given[late:]])
+    found = {r.check_name: r for r in product.judge(DAYS + 1).results}
+    assert found["rule_refunded"].passed is passes, found["rule_refunded"].details
+
+
 def test_an_owner_accepts_once_with_a_reason_and_the_log_knows(product: Product) -> None:
     with pytest.raises(UsageError, match="nothing is blocked"):
         accept(product.connection, "just so")
