@@ -90,8 +90,4 @@ def _silent(counts: Matrix, usual: Matrix) -> float:
 
 
 def _hours_of(history: History) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for row in history.rows("category"):
-        if history.keys[row].subject == "hour":
-            groups.setdefault(history.keys[row].event_name, []).append(int(row))
-    return groups
+    return {event_name: rows for (event_name, subject), rows in history.fields.items() if subject == "hour"}

@@ -90,17 +90,11 @@ def _expected(flat: Matrix) -> Matrix:
 
 def mixes(history: History, at: int, before: list[int], known: list[int], tolerance: float) -> list[Finding]:
     """How a field divides as a whole: half of the sum of the differences of shares (the total variation)."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for row in history.rows("category"):
-        key = history.keys[row]
-        groups.setdefault((key.event_name, key.subject), []).append(int(row))
     found = []
-    for (event_name, subject), rows in groups.items():
+    for (event_name, subject), rows in history.fields.items():
         totals = history.totals[rows[0]]
-        usable = [i for i in before if totals[i] >= 20]
-        if is_moving(history, rows, usable):
-            continue
         persons = min(float(history.persons[rows[0], at]), float(totals[at]))
+        usable = [i for i in before if totals[i] >= 20]
         if totals[at] < 50 or persons < 30 or len(usable) < LEAST_DAYS:
             continue
         shares = history.amounts[rows][:, [*usable, at]] / totals[[*usable, at]]
@@ -113,6 +107,8 @@ def mixes(history: History, at: int, before: list[int], known: list[int], tolera
         chance = np.sqrt(center * (1 - center) / persons).sum() * 0.4
         resembling = [i for i in known if i in usable and _apart(shares, usable.index(i)) < least / 2]
         if today - middle < least or today < 1.4 * past.max() or today < 2.5 * chance or resembling:
+            continue
+        if is_moving(history, rows, usable):
             continue
         distance = (today - middle) / spread
         if is_far(np.array(distance), tolerance):

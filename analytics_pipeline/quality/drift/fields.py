@@ -22,6 +22,7 @@ Rows = npt.NDArray[np.intp]
 
 _LEAST_EVENTS = 5
 _CLOSED_VALUES = 8
+_LEAST_SHARE = 0.08
 _OPEN_FIELDS = {"country", "region", "city", "hour", "previous", "source"}
 _SHARES: dict[str, tuple[float, Severity, Dimension]] = {
     "ahead": (0.02, "blocking", "timeliness"),
@@ -114,27 +115,31 @@ def categories(history: History, at: int, before: list[int], known: list[int], t
     _, _, distance, outside = distances(c, 0.02)
     usual = np.nan_to_num(median(past))
     seen = np.nanmax(np.nan_to_num(past), axis=1) > 0
-    same = resembles(c, history, known, before, 0.08)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault((history.keys[row].event_name, history.keys[row].subject), []).append(i)
+    same = resembles(c, history, known, before, _LEAST_SHARE)
     often = np.mean(np.nan_to_num(past) > 0, axis=1) >= 0.5
-    closed = {group for group, members in groups.items() if _is_closed(group[1], seen[members], often[members])}
-    moving = {group for group, members in groups.items() if is_moving(history, [int(rows[i]) for i in members], before)}
+    difference = today - usual
+    place = {int(row): i for i, row in enumerate(rows)}
+    moving: dict[tuple[str, str], bool] = {}
     found = []
-    for i, row in enumerate(rows):
-        key = history.keys[row]
-        if np.isnan(today[i]) or same[i] or key.value == "(other)" or (key.event_name, key.subject) in moving:
+    with np.errstate(invalid="ignore"):
+        candidates = ~same & ((~seen & (today > 0)) | (np.abs(difference) >= _LEAST_SHARE))
+    for i in np.flatnonzero(candidates):
+        row, key = int(rows[i]), history.keys[rows[i]]
+        field = (key.event_name, key.subject)
+        if field not in moving:
+            moving[field] = is_moving(history, history.fields[field], before)
+        if key.value == "(other)" or moving[field]:
             continue
-        difference = float(today[i] - usual[i])
+        members = [place[member] for member in history.fields[field]]
+        is_closed = _is_closed(key.subject, seen[members], often[members])
         events = history.totals[row][before].sum()
-        if not seen[i] and (key.event_name, key.subject) in closed and events >= 1000:
+        if not seen[i] and is_closed and events >= 1000:
             if today[i] * history.totals[row, at] >= _LEAST_EVENTS * _clump(history, int(row), at) and today[i] >= 0.005:
                 level: Severity = "blocking" if today[i] >= 0.02 and tolerance == 1 else "warning"
                 found.append(finding_of(history, at, row, 0.0, float(distance[i]), level, "distribution"))
             continue
-        least = (0.15 if key.subject == "previous" else 0.08) * tolerance
-        if abs(difference) >= least and is_far(distance[i], tolerance) and outside[i]:
+        least = (0.15 if key.subject == "previous" else _LEAST_SHARE) * tolerance
+        if abs(difference[i]) >= least and is_far(distance[i], tolerance) and outside[i]:
             found.append(finding_of(history, at, row, float(usual[i]), float(distance[i]), "blocking", "distribution"))
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,14 @@ class History:
     persons: Matrix
     effective: Matrix
     signatures: dict[str, list[frozenset[str]]]
+
+    @cached_property
+    def fields(self) -> dict[tuple[str, str], list[int]]:
+        """Positions of the values of each field: kind of event and subject of the metric category."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for row in self.rows("category"):
+            groups.setdefault((self.keys[row].event_name, self.keys[row].subject), []).append(int(row))
+        return groups
 
     def rows(self, *metrics: str) -> npt.NDArray[np.intp]:
         """Positions of the keys of these metrics."""

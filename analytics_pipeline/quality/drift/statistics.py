@@ -6,7 +6,6 @@ an effect that matters, and a place outside of all that the days before have sho
 in the history doesn't hide the next.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,7 +89,7 @@ def distances(c: Compared, floor: float) -> tuple[Matrix, Matrix, Matrix, npt.ND
         days = np.sum(~np.isnan(c.before), axis=1)
         variance = (process + floor**2) * (1 + 3 / np.maximum(days, 1)) + c.noise
         difference = c.today - center
-        low, high = _extreme(c.before, np.nanmin), _extreme(c.before, np.nanmax)
+        low, high = _range(c.before)
         margin = 0.25 * (high - low)
         outside = (c.today < low - margin) | (c.today > high + margin)
         distance = difference / np.sqrt(variance)
@@ -141,13 +140,20 @@ def finding_of(
 
 def median(values: Matrix) -> Matrix:
     """Along the days; nan for a key that was never measured."""
-    return _extreme(values, np.nanmedian)
+    ordered, known = _ordered(values)
+    low, high = np.maximum(known - 1, 0) // 2, np.minimum(known // 2, max(values.shape[1] - 1, 0))
+    if not values.shape[1]:
+        return np.full(len(values), np.nan)
+    each = np.arange(len(values))
+    return np.asarray((ordered[each, low] + ordered[each, high]) / 2)
 
 
-def _extreme(values: Matrix, function: Callable[..., Matrix]) -> Matrix:
-    """Along the days; nan for a key without any."""
-    import warnings
+def _range(values: Matrix) -> tuple[Matrix, Matrix]:
+    """The least and the greatest along the days; nan for a key that was never measured."""
+    ordered, known = _ordered(values)
+    return ordered[:, 0], ordered[np.arange(len(values)), np.maximum(known - 1, 0)]
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(function(values, axis=1))
+
+def _ordered(values: Matrix) -> tuple[Matrix, npt.NDArray[np.intp]]:
+    """Along the days, nan last, and how many are known. numpy's functions for nan are twenty times as slow."""
+    return np.sort(values, axis=1), np.sum(~np.isnan(values), axis=1)
