@@ -9,9 +9,8 @@ from analytics_pipeline.ingest.assets import ingest_assets
 from analytics_pipeline.ingest.sources.deadlines import source_deadlines
 from analytics_pipeline.lifecycle.assets import storage_policies, tier
 from analytics_pipeline.modelling.assets import builds, dbt_docs, dbt_models, dbt_resource, publish, touched_days
-from analytics_pipeline.modelling.builds import current_build
 from analytics_pipeline.modelling.dbt import require_manifest
-from analytics_pipeline.modelling.publish import touched_query
+from analytics_pipeline.modelling.publish import touched_rows
 from analytics_pipeline.quality.assets import Surroundings, gate_assets
 from analytics_pipeline.reports.assets import contract, executive, write_again
 from analytics_pipeline.samples.assets import landing_assets
@@ -28,11 +27,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """
     models = dbt_models(require_manifest(settings))
     built = [key for key in models.keys if key.path[0] in {"build_marts", "build_kpi"}]
-    around = Surroundings(
-        touched_rows=lambda connection, relation: touched_query(current_build(connection), relation),
-        tell_readers=write_again,
-        deadlines=source_deadlines(settings),
-    )
+    around = Surroundings(touched_rows, tell_readers=write_again, deadlines=source_deadlines(settings))
     assets = [
         *landing_assets(settings),
         tracking_plan,

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from analytics_pipeline.errors import AnalyticsError
-from analytics_pipeline.modelling.builds import Build
+from analytics_pipeline.modelling.builds import Build, current_build
 from analytics_pipeline.modelling.recomputed import recomputed
 from analytics_pipeline.warehouse.audit import record
 
@@ -128,6 +128,11 @@ def touched_query(build: Build, relation: str) -> str | None:
     rows = sql.Identifier(f"build_{table.schema}", table.name)
     statement = sql.SQL("select t.* from {} as t where t.ctid = any(array({}))")
     return statement.format(rows, _touched_places(rows, table.touched)).as_string(None)
+
+
+def touched_rows(connection: psycopg.Connection, relation: str) -> str | None:
+    """The same of the build that is running."""
+    return touched_query(current_build(connection), relation)
 
 
 def publish_build(connection: psycopg.Connection, build: Build) -> dict[str, int]:
