@@ -103,12 +103,13 @@ def _deviation(history: History, rows: dict[str, int], before: list[int]) -> flo
 
 def _collapsed(history: History, rows: dict[str, int], at: int, before: list[int]) -> list[Finding]:
     """A number that no longer varies: a default where a measurement was."""
-    high, low = history.amounts[rows["p90"]], history.amounts[rows["p10"]]
+    low, middle, high = (history.amounts[rows[place]] for place in ("p10", "p50", "p90"))
     totals = history.totals[rows["p50"]]
     usable = [i for i in before if totals[i] >= 2 * _LEAST_PERSONS]
     if totals[at] < 2 * _LEAST_PERSONS or len(usable) < LEAST_DAYS:
         return []
-    if high[at] - low[at] >= _COLLAPSED * float(np.min((high - low)[usable])):
+    is_coarse = bool(np.any((low == middle)[usable]) or np.any((middle == high)[usable]))
+    if is_coarse or high[at] - low[at] >= _COLLAPSED * float(np.min((high - low)[usable])):
         return []
     usual = float(np.median(high[usable]))
     return [finding_of(history, at, rows["p90"], usual, 0.0, "blocking", "distribution")]
