@@ -1,6 +1,7 @@
 """`status`: what is there, how fresh, what failed, where."""
 
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Any
 
 from analytics_pipeline.commands.pending import pending_steps
@@ -96,7 +97,8 @@ def written(report: dict[str, Any]) -> str:
     ]
     if report["stale"]:
         lines.append(
-            f"STALE      since {report['stale']['since'][:16]}, {report['stale']['gate']} gate: {report['stale']['reason']}"
+            f"STALE      since {report['stale']['since'][:16]}, {report['stale']['gate']} gate: "
+            + indent(report["stale"]["reason"], " " * 11).lstrip()
         )
     lines += [f"HELD       {h['batch_id']}  {h['uri']}: {h['reason']}" for h in report["held_batches"]]
     if report["accepted"]:

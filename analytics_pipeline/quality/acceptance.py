@@ -54,7 +54,7 @@ def accept(connection: psycopg.Connection, reason: str) -> Accepted:
             batches = connection.execute(
                 """
                 update raw.ingest_batches set gate_status = 'released', judged_at = clock_timestamp()
-                where gate_status = 'held'
+                where gate_status = 'held' and status = 'loaded'
                 """
             ).rowcount
             connection.execute("update ops.profiled_days set outcome = 'accepted' where outcome = 'blocked'")

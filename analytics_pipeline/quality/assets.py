@@ -144,11 +144,11 @@ def _told(
         except Exception:
             # The gate's reason must reach people, whatever hinders the page that was to repeat it.
             context.log.exception("pages that are already written could not be marked as stale")
-        held = f" {len(outcome.held)} batch{'es are' if len(outcome.held) > 1 else ' is'} held." if outcome.held else ""
+        held = f"{len(outcome.held)} batch{'es are' if len(outcome.held) > 1 else ' is'} held. " if outcome.held else ""
         said = (
-            f"{GateBlocked.__name__}: the {gate} gate blocks, and readers keep the last good version. {outcome.reason}.{held}"
+            f"{GateBlocked.__name__}: the {gate} gate blocks, and readers keep the last good version. {outcome.reason}\n{held}"
         )
-        raise dg.Failure(f"{said} {WHAT_TO_DO}", metadata=metadata, allow_retries=False)
+        raise dg.Failure(f"{said}{WHAT_TO_DO}", metadata=metadata, allow_retries=False)
     passed, found = sum(r.passed for r in outcome.results), sum(not r.passed for r in outcome.results)
     notes = f", {found} found something that is published flagged" if found else ""
     metadata["summary"] = f"{passed} of {len(outcome.results)} checks passed{notes}"

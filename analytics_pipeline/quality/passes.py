@@ -132,10 +132,11 @@ def tell(connection: psycopg.Connection, gate: Gate, results: list[CheckResult],
 
 
 def describe(failed: list[CheckResult]) -> str:
-    """What a reader is told: which checks, and the first of what each found."""
+    """What a reader is told: which checks, and the first of what each found, in lines."""
     if not failed:
         return ""
-    return f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed: " + "; ".join(_described(r) for r in failed)
+    lines = [f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed", *(f"- {_described(r)}" for r in failed)]
+    return "\n".join(lines)
 
 
 def _described(result: CheckResult) -> str:
@@ -143,7 +144,7 @@ def _described(result: CheckResult) -> str:
     name = str(result.details.get("description") or result.check_name.replace("_", " ")).rstrip(".")
     if found:
         more = f" and {len(found) - 2} more" if len(found) > 2 else ""
-        return f"{result.relation}: {', '.join(found[:2])}{more}"
+        return f"{result.relation}: {'; '.join(found[:2])}{more}"
     rows = f" ({result.rows_failed:,} rows do not)" if result.rows_failed else ""
     return f"{result.relation}: {name}{rows}"
 

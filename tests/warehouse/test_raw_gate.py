@@ -241,6 +241,16 @@ def test_of_a_few_events_chance_may_break_more_than_what_is_tolerated(
     assert found["rule_refunded"].passed is passes, found["rule_refunded"].details
 
 
+@EMBEDDED
+def test_accepting_releases_nothing_that_was_taken_back(product: Product) -> None:
+    bad = product.load([{**e, "country": "XX"} for e in day_of(DAYS)])
+    assert product.judge(DAYS + 1).blocked
+    revoke(product.connection, bad)
+    product.load([e for e in day_of(DAYS) if e["event_name"] == "view"])
+    assert product.judge(DAYS + 1).blocked
+    assert accept(product.connection, "the till was broken").batches == 1
+
+
 def test_an_owner_accepts_once_with_a_reason_and_the_log_knows(product: Product) -> None:
     with pytest.raises(UsageError, match="nothing is blocked"):
         accept(product.connection, "just so")
