@@ -6,10 +6,10 @@ with ordered as (
     from profiled
 ),
 
-counted as (
+of_kinds as (
     select
         o.day,
-        coalesce(o.event_name, '') as event_name,
+        o.event_name,
         c.subject,
         c.value,
         count(*) as events
@@ -31,7 +31,13 @@ counted as (
         ('shape of entity_id', {entity_shape})
     ) as c (subject, value)
     where c.value is not null
-    group by grouping sets ((o.day, c.subject, c.value), (o.day, o.event_name, c.subject, c.value))
+    group by o.day, o.event_name, c.subject, c.value
+),
+
+counted as (
+    select day, event_name, subject, value, events from of_kinds where subject <> 'source'
+    union all
+    select day, '' as event_name, subject, value, sum(events) from of_kinds group by day, subject, value
 ),
 
 ranked as (
@@ -45,5 +51,4 @@ ranked as (
 insert into ops.profiles (day, event_name, metric, subject, value, amount, events)
 select day, event_name, 'category', subject, case when place <= {most_values} then left(value, 200) else '(other)' end, sum(events), max(total)
 from ranked
-where not (event_name <> '' and subject = 'source')
 group by 1, 2, 3, 4, 5

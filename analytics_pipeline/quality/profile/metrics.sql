@@ -8,7 +8,7 @@ with counted as (
         count(distinct person) as persons,
         count(distinct session_id) as sessions,
         count(distinct content) as contents,
-        count(distinct (content, date_trunc('second', occurred_at))) as moments,
+        count(distinct hashint8extended(content, extract(epoch from date_trunc('second', occurred_at))::bigint)) as moments,
         count(user_id) as user_id,
         count(anonymous_id) as anonymous_id,
         count(person) as person,
