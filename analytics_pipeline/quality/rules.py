@@ -83,10 +83,9 @@ def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_ou
         (before, days[-1] + timedelta(days=1)),
     ).fetchone()
     parameters = {**(bounds or {}), "days": days}
-    if rule["kind"] == "equals":
-        rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
-        return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], {})
     rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
+    if rule["kind"] == "equals":
+        return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], {})
     failed = [r for r in rows if r["broken"] > _allowed(r["events"], float(rule["tolerance"]))]
     batches = sorted({batch for r in failed for batch in r["batches"] or ()})
     return _result(rule, failed, {"batches": batches})

@@ -50,9 +50,9 @@ def odd_hours(history: History, at: int, before: list[int], known: list[int], to
             shares = np.nan_to_num(odd / totals)
         today, most = float(shares[at]), float(shares[before].max())
         resembling = any(abs(float(shares[k]) - today) < _LEAST_ODD for k in known)
-        clump = max(float(totals[at]) / max(float(history.effective[rows[0], at]), 1.0), 1.0)
         of_others = odd[at] - (history.amounts[busiest[event_name], at] if event_name in busiest else 0)
-        if of_others < _LEAST_ODD_PERSONS * clump or today < _LEAST_ODD * tolerance or today < 2 * most or resembling:
+        is_few = of_others < _LEAST_ODD_PERSONS * history.clump(rows[0], at)
+        if is_few or today < _LEAST_ODD * tolerance or today < 2 * most or resembling:
             continue
         key = Key(event_name, "odd_hours", "hour", "")
         found.append(Finding(history.days[at], key, today, float(np.median(shares[before])), 0.0, "blocking", "timeliness"))

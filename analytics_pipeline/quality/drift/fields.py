@@ -51,12 +51,6 @@ def _compared_shares(history: History, rows: Rows, at: int, before: list[int]) -
     return compared, shares[:, at], shares[:, before]
 
 
-def _clump(history: History, row: int, at: int) -> float:
-    """Events that come together: those of a person. A single one with many of them is no trend."""
-    events = max(float(history.totals[row, at]), 1.0)
-    return max(events / max(float(history.effective[row, at]), 1.0), 1.0)
-
-
 def shares(history: History, at: int, before: list[int], known: list[int], tolerance: float) -> list[Finding]:
     """Fields that are there, and events that should not be.
 
@@ -91,7 +85,7 @@ def shares(history: History, at: int, before: list[int], known: list[int], toler
             least, severity, dimension = 0.04, "blocking", "completeness" if key.metric == "present" else "validity"
         matters = abs(difference) >= least
         if never[i] or ever[i]:
-            touched = abs(difference) * history.totals[row, at] / _clump(history, int(row), at)
+            touched = abs(difference) * history.totals[row, at] / history.clump(int(row), at)
             if touched < _LEAST_EVENTS or abs(difference) < 0.005 or (ever[i] and key.metric == "sign"):
                 continue
             level: Severity = severity if abs(difference) >= min(least, 0.02) else "warning"
@@ -134,7 +128,7 @@ def categories(history: History, at: int, before: list[int], known: list[int], t
         is_closed = _is_closed(key.subject, seen[members], often[members])
         events = history.totals[row][before].sum()
         if not seen[i] and is_closed and events >= 1000:
-            if today[i] * history.totals[row, at] >= _LEAST_EVENTS * _clump(history, int(row), at) and today[i] >= 0.005:
+            if today[i] * history.totals[row, at] >= _LEAST_EVENTS * history.clump(int(row), at) and today[i] >= 0.005:
                 level: Severity = "blocking" if today[i] >= 0.02 and tolerance == 1 else "warning"
                 found.append(finding_of(history, at, row, 0.0, float(distance[i]), level, "distribution"))
             continue

@@ -54,6 +54,11 @@ class History:
             groups.setdefault((self.keys[row].event_name, self.keys[row].subject), []).append(int(row))
         return groups
 
+    def clump(self, row: int, at: int) -> float:
+        """Events that come together: those of a person. A single one with many of them is no trend."""
+        events = max(float(self.totals[row, at]), 1.0)
+        return max(events / max(float(self.effective[row, at]), 1.0), 1.0)
+
     def rows(self, *metrics: str) -> npt.NDArray[np.intp]:
         """Positions of the keys of these metrics."""
         return np.array([i for i, key in enumerate(self.keys) if key.metric in metrics], dtype=np.intp)
