@@ -135,3 +135,9 @@ def _rows(connection: psycopg.Connection, batches: list[uuid.UUID]) -> dict[tupl
         (batches, *bounds),
     ).fetchall()
     return {(day, batch): count for day, batch, count in found}
+
+
+def left_out(connection: psycopg.Connection) -> sql.Composable:
+    """The condition on an event (its columns without a prefix) under which the plan leaves it out."""
+    rules = connection.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
+    return sql.SQL(" or ").join(sql.SQL("({})").format(sql.SQL(text)) for (text,) in rules) if rules else sql.SQL("false")

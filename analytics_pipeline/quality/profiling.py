@@ -7,6 +7,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from analytics_pipeline.quality.judgement import left_out
+
 _FOLDER = Path(__file__).parent / "profile"
 _STEPS = tuple((name, (_FOLDER / f"{name}.sql").read_text()) for name in ("metrics", "categories", "properties", "signatures"))
 _EVENTS = (_FOLDER / "events.sql").read_text()
@@ -67,11 +69,9 @@ def _profile(connection: psycopg.Connection, days: list[date]) -> None:
     ).fetchone()
     if bounds is None:
         return
-    rules = connection.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
-    excluded = sql.SQL(" or ").join(sql.SQL("({})").format(sql.SQL(text)) for (text,) in rules) if rules else sql.SQL("false")
     connection.execute("drop table if exists profiled")
     parameters = {"from": bounds[0], "until": bounds[1], "days": days}
-    connection.execute(sql.SQL(_EVENTS).format(is_excluded=excluded), parameters)
+    connection.execute(sql.SQL(_EVENTS).format(is_excluded=left_out(connection)), parameters)
     connection.execute("analyze profiled")
     parts = {
         "fillers": sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, _FILLERS))),

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from analytics_pipeline.quality.judgement import Case
+from analytics_pipeline.quality.judgement import Case, left_out
 from analytics_pipeline.quality.results import CheckResult, Dimension
 
 _MOST_EXAMPLES = 5
@@ -62,20 +62,18 @@ def judge(connection: psycopg.Connection, case: Case) -> list[CheckResult]:
         return []
     with connection.cursor(row_factory=dict_row) as cursor:
         rules = cursor.execute("select * from config.rules order by rule").fetchall()
-        excluded = cursor.execute("select condition_sql from config.excluded_traffic order by position").fetchall()
-        parts = [sql.SQL("({})").format(sql.SQL(row["condition_sql"])) for row in excluded]
-        left_out = sql.SQL(" or ").join(parts) if parts else sql.SQL("false")
+        unwanted = left_out(connection)
         results = []
         for rule in rules:
             try:
                 with connection.transaction():
-                    results.append(_judge(cursor, rule, left_out, case))
+                    results.append(_judge(cursor, rule, unwanted, case))
             except psycopg.DataError as error:
                 results.append(_unanswered(rule, case, str(error).splitlines()[0]))
         return results
 
 
-def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_out: sql.Composable, case: Case) -> CheckResult:
+def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], unwanted: sql.Composable, case: Case) -> CheckResult:
     days = case.days
     before = days[0] - timedelta(days=rule["days"] if rule["kind"] in ("unique", "references") else 0)
     bounds = cursor.execute(
@@ -83,7 +81,7 @@ def _judge(cursor: psycopg.Cursor[dict[str, Any]], rule: dict[str, Any], left_ou
         (before, days[-1] + timedelta(days=1)),
     ).fetchone()
     parameters = {**(bounds or {}), "days": days}
-    rows = cursor.execute(_statement(rule, left_out), parameters).fetchall()
+    rows = cursor.execute(_statement(rule, unwanted), parameters).fetchall()
     if rule["kind"] == "equals":
         return _result(rule, [r for r in rows if _differ(r, float(rule["tolerance"]))], {})
     failed = [r for r in rows if r["broken"] > _allowed(r["events"], float(rule["tolerance"]))]
@@ -101,10 +99,10 @@ def _differ(row: dict[str, Any], tolerance: float) -> bool:
     return abs(left - right) > tolerance * max(abs(left), abs(right)) + 1e-6
 
 
-def _statement(rule: dict[str, Any], left_out: sql.Composable) -> sql.Composed:
+def _statement(rule: dict[str, Any], unwanted: sql.Composable) -> sql.Composed:
     def events(event_name: str | None) -> sql.Composed:
         kind = sql.SQL("e.event_name = {}").format(sql.Literal(event_name)) if event_name else sql.SQL("true")
-        return sql.SQL(_EVENTS).format(kind=kind, excluded=left_out)
+        return sql.SQL(_EVENTS).format(kind=kind, excluded=unwanted)
 
     parts = {
         "events": events(rule["event_name"]),
